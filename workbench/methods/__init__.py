@@ -1,0 +1,1 @@
+"""Adaptation methods, one file each: fields, parameter count, peft config, and what it cannot be combined with."""
