@@ -232,6 +232,12 @@ def _problem(detail: dict[str, Any], prefix: Sequence[str]) -> Problem:
             return Problem("There is no such setting.", "Remove it, or correct its spelling.", path)
         case "missing":
             return Problem("This is needed.", "Fill it in.", path)
+        case "int_parsing" | "int_from_float" | "int_type":
+            return Problem(f"“{detail['input']}” is not a whole number.", "Enter a whole number.", path)
+        case "float_parsing" | "float_type" | "finite_number":
+            return Problem(f"“{detail['input']}” is not a number.", "Enter a number, such as 0.0002.", path)
+        case "string_too_short":
+            return Problem("This is empty.", "Fill it in.", path)
         case "literal_error":
             return Problem(f"“{detail['input']}” is not a choice here.", f"Choose {bounds['expected']}.", path)
         case "value_error":

@@ -1,0 +1,97 @@
+"""The rooms behind the pages, put together once: what the server and the command line call.
+
+Knows which services there are and how a run config is made ready; knows no page, no HTTP and no torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from workbench.calculator.parameters import count
+from workbench.config import RunConfig, refuse
+from workbench.data import DatasetLibrary
+from workbench.engine_process import EngineProcess
+from workbench.errors import Problem, WorkbenchError
+from workbench.home import Home
+from workbench.models import Models
+from workbench.playground import Playground
+from workbench.records import Blueprint, ParameterCount, Run
+from workbench.runs import Runs
+from workbench.runs.owner import own
+
+
+@dataclass(frozen=True)
+class Services:
+    """One of each, over one home."""
+
+    home: Home
+    models: Models
+    datasets: DatasetLibrary
+    runs: Runs
+    engine: EngineProcess
+    playground: Playground
+
+    def count(self, config: RunConfig) -> ParameterCount:
+        """What `config` would train, after checking it against the base model's shape."""
+        blueprint = self.models.blueprint(config.base_model)
+        refuse(config.method.check(blueprint))
+        return count(config, blueprint)
+
+    def prepare(self, config: RunConfig) -> RunConfig:
+        """`config` with its dataset in the library; raises one `WorkbenchError` with every problem there is."""
+        problems: list[Problem] = []
+        ready = config
+        try:
+            dataset = self.datasets.resolve(config.data.dataset)
+            ready = config.model_copy(update={"data": config.data.model_copy(update={"dataset": dataset.id})})
+        except WorkbenchError as error:
+            problems += error.problems
+        try:
+            problems += _misfits(config, self.models.blueprint(config.base_model))
+        except WorkbenchError as error:
+            problems += error.problems
+        refuse(problems)
+        return ready
+
+    def submit(self, config: RunConfig) -> Run:
+        """Queue a run of `config`; nothing is written when anything is wrong with it."""
+        return self.runs.submit(self.prepare(config))
+
+
+def _misfits(config: RunConfig, blueprint: Blueprint) -> list[Problem]:
+    problems = config.method.check(blueprint)
+    if blueprint.context_length and config.data.max_length > blueprint.context_length:
+        problems.append(
+            Problem(
+                f"The base model reads at most {blueprint.context_length:,} tokens.",
+                f"Set max length to {blueprint.context_length:,} or less.",
+                "data.max_length",
+            )
+        )
+    return problems
+
+
+@contextmanager
+def open_services(home: Home) -> Iterator[Services]:
+    """Own `home`, start the supervisor, and hand out the services; workers go on when it is left.
+
+    Raises `WorkbenchError` naming the owner when another process owns the home.
+    """
+    with own(home):
+        engine = EngineProcess(home)
+        runs = Runs(home)
+        runs.start()
+        try:
+            yield Services(
+                home=home,
+                models=Models(home, engine.blueprint),
+                datasets=DatasetLibrary(home),
+                runs=runs,
+                engine=engine,
+                playground=Playground(engine, runs),
+            )
+        finally:
+            runs.close()
+            engine.close()
