@@ -1,0 +1,217 @@
+"""The commands and their options; what each does stands in the file of its name."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from workbench import __version__
+from workbench.errors import WorkbenchError
+
+app = typer.Typer(
+    name="workbench",
+    help="Fine-tune language models with low-rank adapters, in the browser or from here.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+HomeOption = Annotated[
+    Path | None,
+    typer.Option("--home", help="The workbench's folder; WORKBENCH_HOME names it too.", file_okay=False),
+]
+ConfigArgument = Annotated[Path, typer.Argument(metavar="CONFIG.yaml", help="A run config; the page writes one too.")]
+RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="A run's id; its first letters are enough.")]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line; what is wrong goes to standard error as sentences, and the exit status says so."""
+    try:
+        app(args=list(arguments) if arguments is not None else None, standalone_mode=True)
+    except WorkbenchError as error:
+        for problem in error.problems:
+            print(f"error: {problem}", file=sys.stderr)
+        raise SystemExit(1) from None
+
+
+def _version(shown: bool) -> None:
+    if shown:
+        print(f"LoRA Workbench {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on; any but loopback needs --login.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.", min=0, max=65535)] = 7860,
+    home: HomeOption = None,
+    login: Annotated[
+        str | None, typer.Option(metavar="USER", help="Ask for this user; the password is WORKBENCH_PASSWORD.")
+    ] = None,
+    allow_host: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="A host name of a tunnel or proxy to answer to.")
+    ] = None,
+    root_path: Annotated[str, typer.Option(help="The path under which a proxy serves the pages.")] = "",
+    max_upload: Annotated[str, typer.Option(metavar="SIZE", help="Largest file that may be uploaded.")] = "2GB",
+) -> None:
+    """Serve the pages and the API."""
+    from workbench.cli.serve import ServeSettings
+    from workbench.cli.serve import serve as start
+
+    start(ServeSettings(host, port, home, login, tuple(allow_host or ()), root_path, max_upload))
+
+
+@app.command()
+def train(
+    config: ConfigArgument,
+    home: HomeOption = None,
+    detach: Annotated[bool, typer.Option("--detach", help="Start it and return; it goes on by itself.")] = False,
+    name: Annotated[str | None, typer.Option(help="How the run is called in lists.")] = None,
+) -> None:
+    """Train what a config describes, and watch it."""
+    from workbench.cli.runs import train as start
+
+    start(config, home, detach=detach, name=name)
+
+
+runs_app = typer.Typer(help="List runs; show or watch one.", invoke_without_command=True, no_args_is_help=False)
+app.add_typer(runs_app, name="runs")
+
+
+@runs_app.callback()
+def _runs(
+    context: typer.Context,
+    home: HomeOption = None,
+    query: Annotated[str, typer.Option("--query", "-q", help="Only runs whose name or settings hold this.")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="As data.")] = False,
+) -> None:
+    """List runs, newest first."""
+    context.obj = home
+    if context.invoked_subcommand is None:
+        from workbench.cli.runs import list_runs
+
+        list_runs(home, query, as_json=as_json)
+
+
+@runs_app.command("list")
+def _runs_list(
+    context: typer.Context,
+    home: HomeOption = None,
+    query: Annotated[str, typer.Option("--query", "-q", help="Only runs whose name or settings hold this.")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="As data.")] = False,
+) -> None:
+    """List runs, newest first."""
+    from workbench.cli.runs import list_runs
+
+    list_runs(home or context.obj, query, as_json=as_json)
+
+
+@runs_app.command("show")
+def _runs_show(
+    context: typer.Context,
+    run: RunArgument,
+    home: HomeOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="As data.")] = False,
+) -> None:
+    """Show a run's facts and the end of its log."""
+    from workbench.cli.runs import show
+
+    show(run, home or context.obj, as_json=as_json)
+
+
+@runs_app.command("watch")
+def _runs_watch(context: typer.Context, run: RunArgument, home: HomeOption = None) -> None:
+    """Follow a run to its end."""
+    from workbench.cli.runs import watch_run
+
+    watch_run(run, home or context.obj)
+
+
+@app.command()
+def stop(run: RunArgument, home: HomeOption = None) -> None:
+    """Ask a run to save and stop."""
+    from workbench.cli import runs
+
+    runs.stop(run, home)
+
+
+@app.command()
+def resume(
+    run: RunArgument,
+    home: HomeOption = None,
+    detach: Annotated[bool, typer.Option("--detach", help="Start it and return; it goes on by itself.")] = False,
+) -> None:
+    """Go on with a run from its newest checkpoint."""
+    from workbench.cli import runs
+
+    runs.resume(run, home, detach=detach)
+
+
+@app.command()
+def config(
+    out: Annotated[
+        Path | None, typer.Argument(metavar="FILE.yaml", help="Where to write it; printed if left out.")
+    ] = None,
+) -> None:
+    """Write a run config of defaults, each setting with its help text."""
+    from workbench.cli.configs import write_default
+
+    write_default(out)
+
+
+@app.command()
+def chat(
+    home: HomeOption = None,
+    base: Annotated[str, typer.Option(help="Base model; the adapters' own if left out.")] = "",
+    adapter: Annotated[
+        list[str] | None, typer.Option(metavar="RUN", help="A run's adapter: RUN, RUN@0.5 or RUN/checkpoint-200.")
+    ] = None,
+    prompt: Annotated[list[str] | None, typer.Option(help="Ask this and end; may be given more than once.")] = None,
+    system: Annotated[str, typer.Option(help="System prompt.")] = "",
+    temperature: Annotated[float, typer.Option(help="0 takes the most probable token.", min=0, max=5)] = 0.0,
+    max_tokens: Annotated[int, typer.Option(help="Longest answer.", min=1)] = 200,
+    seed: Annotated[int, typer.Option(help="Same seed, same answer.")] = 0,
+) -> None:
+    """Talk to the base model and adapters side by side."""
+    from workbench.cli.chat import chat as talk
+    from workbench.playground import Sampling
+
+    sampling = Sampling(temperature=temperature, max_tokens=max_tokens, seed=seed)
+    talk(home, base=base, adapters=adapter or (), prompts=prompt or (), system=system, sampling=sampling)
+
+
+@app.command()
+def demo(home: HomeOption = None) -> None:
+    """Train the sample for a minute or two and print both models' answers."""
+    from workbench.cli.demo import demo as show
+
+    show(home)
+
+
+@app.command()
+def reindex(home: HomeOption = None) -> None:
+    """Rebuild the index from the run folders."""
+    from workbench.cli import runs
+
+    runs.reindex(home)
+
+
+@app.command()
+def doctor(home: HomeOption = None) -> None:
+    """See what this machine and this home can do, and what to mend."""
+    from workbench.cli.doctor import doctor as look
+
+    raise typer.Exit(1 if look(home) else 0)
