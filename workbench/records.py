@@ -23,7 +23,7 @@ ModuleKind = Literal["linear", "conv1d", "embedding", "experts", "norm", "other"
 
 
 class Module(Record):
-    """One module of a base model that owns parameters."""
+    """One module of a base model that holds no others."""
 
     name: str
     """Dotted, as in ``model.named_modules()``: ``model.layers.0.self_attn.q_proj``."""
@@ -36,8 +36,10 @@ class Module(Record):
     """The module whose weight this one shares; a tied module adds nothing to the total."""
     layer: int | None = None
     """Index of the transformer layer it lies in; None outside the layers."""
+    experts: int = 1
+    """How many matrices are stacked in an expert tensor."""
     parameters: int
-    """Own parameters, bias included, shared ones counted though tied."""
+    """Own parameters, bias included, shared ones counted though tied; 0 for an activation or dropout."""
 
 
 class Blueprint(Record):
@@ -61,6 +63,8 @@ class Blueprint(Record):
     context_length: int
     dtype: str
     """Of the weights on disk, such as ``bfloat16``."""
+    head: str | None = None
+    """The module that yields the output, such as ``lm_head``; ``all-linear`` leaves it out."""
 
 
 class BaseModelCard(Record):
@@ -113,6 +117,16 @@ class Message(Record):
 
     role: Literal["system", "user", "assistant", "tool"]
     content: str
+
+
+class Conversation(Record):
+    """One row as every format hands it on: turns, or a text that has none."""
+
+    line: int
+    """Where it stands in the file, counted from 1."""
+    messages: tuple[Message, ...] = ()
+    text: str | None = None
+    """Running text, learned whole; then there are no messages."""
 
 
 class RowProblem(Record):

@@ -1,0 +1,84 @@
+"""Row formats, one file each: which rows are theirs, and where the turns stand in such a row.
+
+A format only points at the turns. Whether a role is known, an answer is there and a text is text is checked once for
+all of them, in `workbench.formats.turns`. Knows no file and no tokenizer.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from workbench.formats.turns import Reading, Turn, columns_of, read_text, read_turns, refusal
+from workbench.registry import Registry
+
+__all__ = ["FORMATS", "Format", "Guess", "Reading", "Recognition", "Row", "Turn", "columns_of", "guess"]
+
+Row = Mapping[str, Any]
+"""A JSON object, or a line of a table by its column names."""
+
+
+@dataclass(frozen=True)
+class Recognition:
+    """How surely a row is of a format, and by what it was recognised."""
+
+    score: float
+    """0 to 1."""
+    reason: str
+    """Completes the sentence “recognised by …”."""
+
+
+class Format(ABC):
+    """One way to lay out a row."""
+
+    title: ClassVar[str]
+    order: ClassVar[int] = 100
+    example: ClassVar[str]
+    """The columns, as a user would write them down: ``instruction, input, output``."""
+
+    @classmethod
+    @abstractmethod
+    def recognise(cls, row: Row) -> Recognition | None:
+        """How surely `row` is of this format; None when it is not. Looks at column names and shapes, not at values."""
+
+    @abstractmethod
+    def turns(self, row: Row) -> Sequence[Turn] | str | None:
+        """The turns of `row` unchecked, the text of a row that has none, or None when its columns are missing."""
+
+    def read(self, row: Row, line: int) -> Reading:
+        """What is learned from `row`, and everything that is wrong with it."""
+        found = self.turns(row)
+        if found is None:
+            return refusal(
+                line,
+                "other-columns",
+                f"This row has {columns_of(row)}; the file's other rows are laid out as {self.title}.",
+                f"Give it the columns {self.example}, or remove it.",
+            )
+        return read_text(found, line) if isinstance(found, str) else read_turns(found, line)
+
+
+FORMATS: Registry[Format] = Registry("workbench.formats", "format")
+
+
+@dataclass(frozen=True)
+class Guess:
+    """The format that most rows of a file have."""
+
+    kind: str
+    reason: str
+
+
+def guess(rows: Sequence[Row]) -> Guess | None:
+    """The format that fits `rows` best, by the sum of its scores; None when none fits any."""
+    best: Guess | None = None
+    best_score = 0.0
+    for kind in FORMATS.kinds():
+        fits = [found for found in map(FORMATS.get(kind).recognise, rows) if found]
+        score = sum(found.score for found in fits)
+        if score > best_score:
+            best_score = score
+            best = Guess(kind, f"{fits[0].reason}, in {len(fits):,} of the first {len(rows):,} rows")
+    return best
