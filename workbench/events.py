@@ -143,6 +143,8 @@ class Heartbeat(Record):
     pid: int
     process_started: float
     """psutil's create_time: tells a reused pid from the worker."""
+    mark: str = ""
+    """The same, from a count that no change of the clock moves; see ``workbench.runs.process``."""
     host: str
     phase: Phase
     step: int
