@@ -68,10 +68,20 @@ def serve(
     max_upload: Annotated[str, typer.Option(metavar="SIZE", help="Largest file that may be uploaded.")] = "2GB",
 ) -> None:
     """Serve the pages and the API."""
-    from workbench.cli.serve import ServeSettings
+    from workbench.cli.serve import login_password, parse_size
     from workbench.cli.serve import serve as start
+    from workbench.web import ServeOptions
 
-    start(ServeSettings(host, port, home, login, tuple(allow_host or ()), root_path, max_upload))
+    options = ServeOptions(
+        host=host,
+        port=port,
+        login=login,
+        password=login_password(login),
+        allow_hosts=tuple(allow_host or ()),
+        root_path=root_path,
+        max_upload=parse_size(max_upload),
+    )
+    start(home, options)
 
 
 @app.command()
