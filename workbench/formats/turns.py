@@ -90,7 +90,12 @@ def error(line: int | None, kind: str, message: str, remedy: str, shown: object 
 def warning(line: int | None, kind: str, message: str, remedy: str, shown: object = "") -> RowProblem:
     """A fault in spite of which the row is used."""
     return RowProblem(
-        line=line, severity="warning", kind=kind, message=message, remedy=remedy, excerpt=excerpt(shown) if shown else ""
+        line=line,
+        severity="warning",
+        kind=kind,
+        message=message,
+        remedy=remedy,
+        excerpt=excerpt(shown) if shown else "",
     )
 
 
@@ -223,7 +228,10 @@ def _speaker_faults(roles: Sequence[str], line: int) -> Iterable[RowProblem]:
         )
     if roles[-1] in ("user", "system"):
         yield warning(
-            line, "open-end", f"The row ends with a {roles[-1]} turn, after which nothing is learned.", "Remove the turn."
+            line,
+            "open-end",
+            f"The row ends with a {roles[-1]} turn, after which nothing is learned.",
+            "Remove the turn.",
         )
     first = next((role for role in roles if role != "system"), "user")
     if first == "assistant":
