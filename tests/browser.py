@@ -38,7 +38,9 @@ def ensure_browser() -> Path:
 
 def _download() -> Path | None:
     print("No chromium or chrome found: asking playwright to download one.", flush=True)
-    done = subprocess.run([sys.executable, "-m", "playwright", "install", "chromium"], capture_output=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", "playwright", "install", "chromium"], capture_output=True, timeout=600, check=False
+    )
     return _downloaded() if done.returncode == 0 else None
 
 
@@ -48,13 +50,14 @@ def _install_debian_package() -> Path | None:
     print("The download did not work: installing Debian's chromium.", flush=True)
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     for command in (["apt-get", "update", "-qq"], ["apt-get", "install", "-y", "-qq", "chromium"]):
-        subprocess.run(command, env=environment, capture_output=True, check=False)
+        subprocess.run(command, env=environment, capture_output=True, timeout=600, check=False)
     return browser_path()
 
 
 def _give_up() -> Path:
     sys.exit(
-        "The browser tests need chromium or chrome, and none could be installed. On Debian or Ubuntu: apt install chromium"
+        "The browser tests need chromium or chrome, and none could be installed. "
+        "On Debian or Ubuntu: apt install chromium"
     )
 
 

@@ -1,6 +1,7 @@
 """The fences between rooms: who may import whom, and what must never be loaded where.
 
-The static half reads every import statement; the live half loads a room in a fresh process and looks at ``sys.modules``.
+The static half reads every import statement; the live half loads a room in a fresh process and looks at
+``sys.modules``.
 """
 
 from __future__ import annotations
@@ -73,7 +74,12 @@ def test_the_foundations_import_only_each_other() -> None:
 @pytest.mark.parametrize("room", ["training", "engine"])
 def test_worker_and_engine_do_not_know_the_server(room: str) -> None:
     for path in files_of(room):
-        known = {module for module in imports_of(path) for never in NEVER_BELOW if module == never or module.startswith(f"{never}.")}
+        known = {
+            module
+            for module in imports_of(path)
+            for never in NEVER_BELOW
+            if module == never or module.startswith(f"{never}.")
+        }
         assert not known, f"{path.relative_to(ROOT)} imports {sorted(known)}"
 
 
