@@ -65,11 +65,6 @@ class DatasetLibrary:
                 self._place(folder, identity)
         return self.get(identity)
 
-    def list(self) -> list[Dataset]:
-        """Every dataset, the newest first."""
-        found = [_read(path) for path in self._home.datasets.glob("*/dataset.json") if _ID.fullmatch(path.parent.name)]
-        return sorted(found, key=lambda dataset: dataset.added, reverse=True)
-
     def get(self, id: str) -> Dataset:
         """The dataset `id`; raises `WorkbenchError` when there is none."""
         if not self._has(id):
@@ -117,6 +112,11 @@ class DatasetLibrary:
         """The file as it was added, byte for byte."""
         self.get(id)
         return self._folder(id) / "original"
+
+    def list(self) -> list[Dataset]:
+        """Every dataset, the newest first."""
+        found = [_read(path) for path in self._home.datasets.glob("*/dataset.json") if _ID.fullmatch(path.parent.name)]
+        return sorted(found, key=lambda dataset: dataset.added, reverse=True)
 
     def check(self, path: Path, format: str | None = None) -> Report:
         """What the file at `path` holds and what is wrong with it; adds nothing to the library."""

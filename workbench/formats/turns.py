@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any, Literal, NamedTuple
 
 from workbench.records import Conversation, Message, RowProblem
@@ -125,7 +126,7 @@ def read_turns(turns: Sequence[Turn], line: int) -> Reading:
         wrong = list(_content_faults(turn, line))
         faults += wrong
         if not isinstance(role, RowProblem) and not any(fault.severity == "error" for fault in wrong):
-            messages.append(Message(role=role, content=turn.content))  # type: ignore[arg-type]
+            messages.append(Message(role=role, content=turn.content))
     if not any(fault.severity == "error" for fault in faults):
         faults += _order_faults(messages, line)
     if any(fault.severity == "error" for fault in faults):
@@ -213,7 +214,7 @@ def _order_faults(messages: Sequence[Message], line: int) -> Iterable[RowProblem
 
 
 def _speaker_faults(roles: Sequence[str], line: int) -> Iterable[RowProblem]:
-    for before, after in zip(roles, roles[1:], strict=False):
+    for before, after in pairwise(roles):
         if before == after and after in ("user", "assistant"):
             yield warning(
                 line,
