@@ -1,0 +1,107 @@
+"""Fixtures that rooms share: a home, and a tiny random model with a tokenizer of its own, both made here.
+
+Torch is imported only by the tests that ask for the model. Nothing is fetched from anywhere.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from workbench.home import Home
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+CHATML = (
+    "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+TOPICS = ("brick", "beam", "door", "roof", "wall", "window", "floor", "stair")
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    """An empty workbench home."""
+    return Home(tmp_path / "home")
+
+
+def tiny_conversations(rows: int = 48) -> list[dict[str, Any]]:
+    """Chat rows of uneven length, every one different."""
+    return [
+        {
+            "messages": [
+                {"role": "user", "content": f"What is {TOPICS[n % 8]} number {n} made of?"},
+                {
+                    "role": "assistant",
+                    "content": f"The {TOPICS[n % 8]} {n} is made of " + "clay and sand " * (n % 5 + 1),
+                },
+            ]
+        }
+        for n in range(rows)
+    ]
+
+
+@pytest.fixture(scope="session")
+def tiny_dataset_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A JSONL file of 48 OpenAI-style chat rows."""
+    path = tmp_path_factory.mktemp("data") / "tiny.jsonl"
+    path.write_text("\n".join(json.dumps(row) for row in tiny_conversations()) + "\n", encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="session")
+def tiny_tokenizer() -> Any:
+    """A byte-level BPE tokenizer of some 400 tokens with a ChatML template."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    specials = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+    trainer = trainers.BpeTrainer(
+        vocab_size=400,
+        special_tokens=specials,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    texts = [message["content"] for row in tiny_conversations() for message in row["messages"]]
+    tokenizer.train_from_iterator(["system user assistant", *texts], trainer)
+    fast = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
+        tokenizer_object=tokenizer, bos_token="<|im_start|>", eos_token="<|im_end|>", pad_token="<|endoftext|>"
+    )
+    fast.chat_template = CHATML
+    return fast
+
+
+@pytest.fixture(scope="session")
+def tiny_model_folder(tmp_path_factory: pytest.TempPathFactory, tiny_tokenizer: Any) -> Path:
+    """A random Llama of three layers with grouped queries and a tied head, in safetensors, with its tokenizer."""
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=len(tiny_tokenizer),
+        hidden_size=64,
+        intermediate_size=160,
+        num_hidden_layers=3,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=256,
+        tie_word_embeddings=True,
+        initializer_range=0.1,
+        bos_token_id=tiny_tokenizer.bos_token_id,
+        eos_token_id=tiny_tokenizer.eos_token_id,
+        pad_token_id=tiny_tokenizer.pad_token_id,
+    )
+    folder = tmp_path_factory.mktemp("tiny-model")
+    LlamaForCausalLM(config).save_pretrained(folder)
+    tiny_tokenizer.save_pretrained(folder)
+    return folder

@@ -1,0 +1,188 @@
+"""The fast ways to a loss give the plain way's numbers, and models they do not suit are left on the plain way."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from peft import LoraConfig, PrefixTuningConfig, get_peft_model
+from transformers import AutoConfig, AutoModelForCausalLM
+
+from workbench.training.attention import SEGMENTS
+from workbench.training.batches import ShuffledBatches, flattened, padded
+from workbench.training.loss import CHUNK, frozen_head_loss
+from workbench.training.objective import choose_objective
+from workbench.training.rows import Row, Rows
+
+
+def random_rows(count: int = 5, vocab: int = 300) -> Rows:
+    generator = torch.Generator().manual_seed(1)
+    encoded = []
+    for index in range(count):
+        length = 7 + 5 * index
+        tokens = torch.randint(0, vocab, (length,), generator=generator).tolist()
+        encoded.append(SimpleNamespace(input_ids=tokens, trained=[place > 3 for place in range(length)], cut=0))
+    return Rows(encoded)  # type: ignore[arg-type]
+
+
+def load(folder: Path) -> Any:
+    return AutoModelForCausalLM.from_pretrained(folder, attn_implementation="sdpa")
+
+
+def with_lora(model: Any, **options: Any) -> Any:
+    torch.manual_seed(0)
+    adapted = get_peft_model(model, LoraConfig(r=4, target_modules="all-linear", task_type="CAUSAL_LM", **options))
+    for name, weight in adapted.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(weight, std=0.1)
+    return adapted
+
+
+def control_loss(model: Any, rows: list[Row]) -> torch.Tensor:
+    """What transformers itself says: padded, every position projected, labels of -100 where nothing is learnt."""
+    batch = padded(rows)
+    labels = torch.full_like(batch["input_ids"], -100)
+    for line, row in enumerate(rows):
+        labels[line, : len(row.input_ids)] = torch.where(row.trained, row.input_ids, -100)
+    model.get_base_model().set_attn_implementation("sdpa")
+    loss: torch.Tensor = model(
+        input_ids=batch["input_ids"], attention_mask=batch["attention_mask"], labels=labels, use_cache=False
+    ).loss
+    return loss
+
+
+def gradients(model: Any) -> dict[str, torch.Tensor]:
+    found = {name: weight.grad.clone() for name, weight in model.named_parameters() if weight.grad is not None}
+    model.zero_grad()
+    return found
+
+
+def test_flattened_loss_and_gradients_equal_the_padded_control(tiny_model_folder: Path) -> None:
+    rows = random_rows()
+    model = with_lora(load(tiny_model_folder))
+    objective = choose_objective(model, rows)
+    assert (objective.collate, objective.head, objective.padded_because) == (flattened, "chunked", "")
+    some = [rows[index] for index in range(len(rows))]
+    batch = objective.collate(some)
+    loss = objective(batch) / len(batch["targets"])
+    loss.backward()  # type: ignore[no-untyped-call]
+    ours = gradients(model)
+    control = control_loss(model, some)
+    control.backward()  # type: ignore[no-untyped-call]
+    theirs = gradients(model)
+    assert loss.item() == pytest.approx(control.item(), abs=1e-5)
+    assert ours.keys() == theirs.keys()
+    for name, gradient in theirs.items():
+        torch.testing.assert_close(ours[name], gradient, rtol=1e-3, atol=1e-5)
+
+
+def test_a_row_does_not_see_the_row_before_it(tiny_model_folder: Path) -> None:
+    rows = random_rows()
+    objective = choose_objective(with_lora(load(tiny_model_folder)), rows)
+    alone = objective(objective.collate([rows[3]])).item()
+    both = objective(objective.collate([rows[2], rows[3]])).item() - objective(objective.collate([rows[2]])).item()
+    assert both == pytest.approx(alone, abs=1e-3)
+
+
+@pytest.mark.parametrize("length", [1, CHUNK, 2 * CHUNK + 3])
+def test_chunked_head_loss_equals_cross_entropy(length: int) -> None:
+    torch.manual_seed(0)
+    hidden = torch.randn(length, 16, requires_grad=True)
+    weight, targets = torch.randn(50, 16), torch.randint(0, 50, (length,))
+    loss = frozen_head_loss(hidden, weight, targets) * 0.5
+    loss.backward()  # type: ignore[no-untyped-call]
+    ours, hidden.grad = hidden.grad, None
+    expected = torch.nn.functional.cross_entropy(hidden @ weight.T, targets, reduction="sum") * 0.5
+    expected.backward()  # type: ignore[no-untyped-call]
+    torch.testing.assert_close(loss, expected)
+    torch.testing.assert_close(ours, hidden.grad)
+
+
+def test_an_adapted_head_goes_through_its_module(tiny_model_folder: Path) -> None:
+    rows = random_rows()
+    model = with_lora(load(tiny_model_folder), modules_to_save=["lm_head"])
+    objective = choose_objective(model, rows)
+    assert objective.head == "module"
+    some = [rows[0], rows[1]]
+    batch = objective.collate(some)
+    assert objective(batch).item() / len(batch["targets"]) == pytest.approx(control_loss(model, some).item(), abs=1e-5)
+
+
+def test_logits_that_are_scaled_after_the_head_go_through_the_model() -> None:
+    config = AutoConfig.for_model(
+        "granite", vocab_size=300, hidden_size=32, intermediate_size=64, num_hidden_layers=1, num_attention_heads=2,
+        num_key_value_heads=2, logits_scaling=8.0, max_position_embeddings=64,
+    )  # fmt: skip
+    objective = choose_objective(with_lora(AutoModelForCausalLM.from_config(config)), random_rows())
+    assert objective.head == "module"
+
+
+def test_a_window_shorter_than_the_rows_takes_the_padded_path() -> None:
+    def mistral(window: int) -> Any:
+        config = AutoConfig.for_model(
+            "mistral", vocab_size=300, hidden_size=32, intermediate_size=64, num_hidden_layers=1,
+            num_attention_heads=2, num_key_value_heads=2, sliding_window=window, max_position_embeddings=64,
+        )  # fmt: skip
+        return with_lora(AutoModelForCausalLM.from_config(config, attn_implementation="sdpa"))
+
+    rows = random_rows()
+    assert rows.longest == 27
+    short = choose_objective(mistral(16), rows)
+    assert short.collate is padded
+    assert "window of 16 tokens" in short.padded_because
+    assert short.model.config._attn_implementation == "sdpa"
+    assert choose_objective(mistral(64), rows).collate is flattened
+
+
+def test_a_soft_cap_in_attention_takes_the_padded_path() -> None:
+    config = AutoConfig.for_model(
+        "gemma2", vocab_size=300, hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=2,
+        num_key_value_heads=2, head_dim=16, sliding_window=64, max_position_embeddings=64,
+    )  # fmt: skip
+    model = with_lora(AutoModelForCausalLM.from_config(config, attn_implementation="eager"))
+    objective = choose_objective(model, random_rows())
+    assert objective.collate is padded
+    assert "softcap" in objective.padded_because
+    assert objective.head == "module"
+
+
+def test_virtual_tokens_take_the_padded_path(tiny_model_folder: Path) -> None:
+    rows = random_rows()
+    model = get_peft_model(load(tiny_model_folder), PrefixTuningConfig(num_virtual_tokens=3, task_type="CAUSAL_LM"))
+    objective = choose_objective(model, rows)
+    assert (objective.collate, objective.head) == (padded, "whole")
+    some = [rows[0], rows[1]]
+    batch = objective.collate(some)
+    assert objective(batch).item() / len(batch["targets"]) == pytest.approx(control_loss(model, some).item(), abs=1e-5)
+
+
+def test_choosing_leaves_the_model_in_its_mode(tiny_model_folder: Path) -> None:
+    model = with_lora(load(tiny_model_folder)).train()
+    objective = choose_objective(model, random_rows())
+    assert model.training
+    assert objective.model.config._attn_implementation == SEGMENTS
+
+
+def test_order_is_decided_by_seed_and_epoch() -> None:
+    batches = ShuffledBatches(rows=10, batch_size=4, seed=7)
+    first = list(batches)
+    assert [len(batch) for batch in first] == [4, 4, 2]
+    assert sorted(index for batch in first for index in batch) == list(range(10))
+    assert list(batches) == first
+    batches.set_epoch(1)
+    assert list(batches) != first
+    batches.set_epoch(0)
+    assert list(batches) == first
+
+
+def test_rows_without_an_answer_are_left_out_and_counted() -> None:
+    encoded = [
+        SimpleNamespace(input_ids=[1, 2, 3], trained=[False, False, True], cut=0),
+        SimpleNamespace(input_ids=[1, 2, 3], trained=[True, False, False], cut=4),
+    ]
+    rows = Rows(encoded)  # type: ignore[arg-type]
+    assert (len(rows), rows.empty, rows.cut, rows.tokens, rows.longest) == (1, 1, 1, 3, 3)
+    assert rows[0].targets == 1

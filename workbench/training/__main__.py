@@ -1,0 +1,50 @@
+"""``python -m workbench.training RUN_DIR``: the worker process of one run.
+
+Exits with 0 when the run finished or was stopped, with 1 when it failed; the run's last event says which and why.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+
+from workbench.events import Phase
+from workbench.runs.events_log import EventWriter
+from workbench.runs.folder import RunFolder
+from workbench.runs.lock import run_lock
+from workbench.runs.pulse import Pulse
+from workbench.training.failures import Outcome
+from workbench.training.report import Report
+from workbench.training.stopping import StopRequest
+
+
+def main(run: Path) -> None:
+    """Carry out the run in the folder `run`."""
+    folder = RunFolder(run)
+    stop = StopRequest(folder)
+    stop.listen()
+    with ExitStack() as stack:
+        stack.enter_context(run_lock(folder))
+        pulse = stack.enter_context(Pulse(folder))
+        events = EventWriter(folder)
+        stack.callback(events.close)
+        report = Report(events, pulse)
+        report.enter(Phase.STARTING)
+        with Outcome(folder, report):
+            from workbench.training.worker import Worker  # nine seconds of torch: told of as a phase, failing as one
+
+            Worker(folder, report, stop).work()
+
+
+def set_environment() -> None:
+    """What libraries read when they are first imported."""
+    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "0")  # several would mean DataParallel, which cannot split one row
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+
+
+if __name__ == "__main__":
+    set_environment()
+    main(Path(sys.argv[1]))

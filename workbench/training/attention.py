@@ -1,0 +1,63 @@
+"""Causal attention within each segment of a flattened batch, as an attention implementation of transformers.
+
+A query sees its own row only: one scaled-dot-product call a segment, exact, without any mask. Knows nothing of
+sliding windows, soft caps or sinks: `layout` keeps such models on padded batches.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+from transformers import AttentionInterface, AttentionMaskInterface
+
+SEGMENTS = "workbench_segments"
+"""The name under which transformers finds it."""
+
+
+def segment_attention(
+    module: torch.nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    *,
+    segments: tuple[int, ...],
+    dropout: float = 0.0,
+    scaling: float | None = None,
+    **options: Any,
+) -> tuple[Tensor, None]:
+    """`query` (1, heads, T, d), `key` and `value` (1, kv heads, T, d) to (1, T, heads, d).
+
+    `segments` are the rows' cumulative ends, from 0 to T. Raises `ValueError` for what it does not compute.
+    """
+    unknown = [name for name in ("softcap", "s_aux", "position_bias") if options.get(name) is not None]
+    if unknown:
+        raise ValueError(f"segment attention has no {', '.join(unknown)}")
+    grouped = query.shape[1] != key.shape[1]
+    outputs = [
+        functional.scaled_dot_product_attention(
+            query[:, :, start:end],
+            key[:, :, start:end],
+            value[:, :, start:end],
+            dropout_p=dropout,
+            is_causal=True,
+            scale=scaling,
+            enable_gqa=grouped,
+        ).transpose(1, 2)
+        for start, end in pairwise(segments)
+    ]
+    return torch.cat(outputs, dim=1), None
+
+
+def _no_mask(*_: Any, **__: Any) -> None:
+    """The segments say it all."""
+
+
+def register() -> None:
+    """Make transformers know it; doing so again changes nothing."""
+    AttentionInterface.register(SEGMENTS, segment_attention)
+    AttentionMaskInterface.register(SEGMENTS, _no_mask)

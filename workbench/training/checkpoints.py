@@ -1,0 +1,100 @@
+"""A run's checkpoints on disk: written whole or not at all, the newest kept, damaged ones passed over.
+
+A folder counts from the moment its manifest is written, which is last. What lies in it besides `progress.json` is the
+trainer's business. Retention is ours and comes after the manifest: at no moment is the only good checkpoint gone.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from workbench.events import CheckpointRemoved, CheckpointSaved
+from workbench.records import Checkpoint, Record
+from workbench.runs import manifest
+from workbench.runs.folder import RunFolder
+from workbench.training.report import Report
+
+PROGRESS = "progress.json"
+
+
+class Progress(Record):
+    """Where a run stood when it was saved, and what it may be continued with."""
+
+    step: int
+    tokens: int
+    """Real tokens seen."""
+    elapsed: float
+    """Seconds of training."""
+    eval_loss: float | None
+    """Of the last evaluation."""
+    fingerprint: str
+    """Of everything that must be the same to go on: see `resume_fingerprint`."""
+
+
+class Checkpoints:
+    """The checkpoints of one run, as its worker handles them."""
+
+    def __init__(self, folder: RunFolder, keep: int, report: Report) -> None:
+        self._folder = folder
+        self._keep = keep
+        self._report = report
+
+    @property
+    def path(self) -> Path:
+        """The folder they lie in."""
+        return self._folder.checkpoints_dir
+
+    def sweep(self) -> None:
+        """Remove what a killed worker left half-written."""
+        self._folder.sweep_checkpoints()
+
+    def newest(self) -> Path | None:
+        """The newest checkpoint whose every file is as it was written; damaged ones are warned of."""
+        for checkpoint in self._newest_first():
+            path = self.path / checkpoint.name
+            if manifest.verify(path):
+                return path
+            self._report.warn(
+                f"{checkpoint.name} was damaged after it was written: a file does not match its hash.",
+                "The run goes on from the checkpoint before it.",
+            )
+        return None
+
+    def write(self, progress: Progress, fill: Callable[[Path], None]) -> None:
+        """Let `fill` put the state into a new folder, seal it, tell, and let older ones go.
+
+        Raises what `fill` raises; the half-written folder is then removed, and the checkpoints before it stay.
+        """
+        path = self.path / f"checkpoint-{progress.step}"
+        shutil.rmtree(path, ignore_errors=True)
+        path.mkdir(parents=True)
+        try:
+            fill(path)
+            (path / PROGRESS).write_text(progress.model_dump_json(indent=1), encoding="utf-8")
+            manifest.write_manifest(path)
+        except BaseException:
+            shutil.rmtree(path, ignore_errors=True)
+            raise
+        sealed = manifest.read(path)
+        size = sealed.bytes if sealed else 0
+        self._report.write(
+            CheckpointSaved(step=progress.step, name=path.name, bytes=size, eval_loss=progress.eval_loss)
+        )
+        self._prune()
+
+    def _prune(self) -> None:
+        for checkpoint in self._newest_first()[self._keep :]:
+            path = self.path / checkpoint.name
+            (path / manifest.NAME).unlink(missing_ok=True)  # first: a half-removed checkpoint must not count
+            shutil.rmtree(path)
+            self._report.write(CheckpointRemoved(name=checkpoint.name))
+
+    def _newest_first(self) -> list[Checkpoint]:
+        return sorted(self._folder.checkpoints(), key=lambda checkpoint: -checkpoint.step)
+
+
+def read_progress(path: Path) -> Progress:
+    """The progress of a checkpoint that was verified."""
+    return Progress.model_validate_json((path / PROGRESS).read_bytes())

@@ -1,0 +1,84 @@
+"""The course of the training loop: when to log, evaluate, save and stop, and the clock and counters of its steps."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import Any
+
+import psutil
+import torch
+from transformers import TrainerCallback
+
+from workbench.events import StepLogged
+from workbench.training.checkpoints import Progress
+from workbench.training.plan import Plan
+from workbench.training.report import Report
+from workbench.training.stopping import StopRequest
+
+
+class Flow(TrainerCallback):
+    """Logs every step; evaluates and saves by plan; saves and stops as soon as the step at hand is done."""
+
+    def __init__(self, plan: Plan, evaluates: bool, stop: StopRequest, report: Report) -> None:
+        self._plan = plan
+        self._evaluates = evaluates
+        self._stop = stop
+        self._report = report
+        self._process = psutil.Process()
+        self._step_tokens = 0
+        self._step_began = 0.0
+        self._step_seconds = 0.0
+        self.tokens = 0
+        self.elapsed = 0.0
+        self.eval_loss: float | None = None
+
+    @property
+    def stopping(self) -> bool:
+        """Whether somebody asked the run to stop."""
+        return self._stop.made()
+
+    def go_on_from(self, progress: Progress) -> None:
+        """Take up the counters of a checkpoint."""
+        self.tokens, self.elapsed, self.eval_loss = progress.tokens, progress.elapsed, progress.eval_loss
+
+    def take(self, tokens: int) -> None:
+        """The next step will see that many real tokens."""
+        self._step_tokens = tokens
+        self._step_began = time.perf_counter()
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> Any:
+        self._step_seconds = time.perf_counter() - self._step_began
+        self.elapsed += self._step_seconds
+        self.tokens += self._step_tokens
+        self._report.reach(state.global_step)
+        last = state.global_step >= self._plan.total_steps
+        stopping = self.stopping
+        control.should_log = True
+        control.should_evaluate = self._evaluates and not stopping and self._plan.evaluates_at(state.global_step)
+        control.should_save = stopping or self._plan.saves_at(state.global_step)
+        control.should_training_stop = stopping or last
+        return control
+
+    def step_logged(self, state: Any, logs: dict[str, float]) -> StepLogged:
+        """The event of the step that just ended."""
+        return StepLogged(
+            step=state.global_step,
+            epoch=state.epoch or 0.0,
+            loss=_finite(logs["loss"]),
+            learning_rate=logs["learning_rate"],
+            grad_norm=_finite(logs["grad_norm"]),
+            tokens=self.tokens,
+            tokens_per_second=self._step_tokens / self._step_seconds,
+            elapsed=self.elapsed,
+            memory_bytes=self._memory(),
+        )
+
+    def _memory(self) -> int:
+        if torch.cuda.is_available():
+            return torch.cuda.memory_allocated()
+        return int(self._process.memory_info().rss)
+
+
+def _finite(number: float) -> float | None:
+    return number if math.isfinite(number) else None

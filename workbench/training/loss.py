@@ -1,0 +1,53 @@
+"""The cross-entropy of the labelled positions only, in chunks, with the gradient made on the way forward.
+
+A vocabulary is wide: the logits of all positions are the largest tensor of a training step, and most positions are
+not learnt. Here a chunk of rows is projected, scored, turned into its gradient at once and forgotten. Knows a frozen
+head without bias; every other head goes through its own module (`objective`).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+CHUNK = 128
+"""Labelled positions projected at a time: measured fastest on a CPU for vocabularies of 49k."""
+
+
+class _FrozenHeadLoss(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
+        learning = ctx.needs_input_grad[0]
+        gradient = torch.empty_like(hidden) if learning else None
+        total = torch.zeros((), dtype=torch.float32, device=hidden.device)
+        for start in range(0, len(targets), CHUNK):
+            rows = slice(start, start + CHUNK)
+            total += _chunk(hidden[rows], weight, targets[rows], None if gradient is None else gradient[rows])
+        if gradient is not None:
+            ctx.save_for_backward(gradient)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, *outputs: Tensor) -> tuple[Tensor, None, None]:
+        (gradient,) = ctx.saved_tensors
+        return gradient * outputs[0].to(gradient.dtype), None, None
+
+
+def _chunk(hidden: Tensor, weight: Tensor, targets: Tensor, gradient: Tensor | None) -> Tensor:
+    logits = functional.linear(hidden, weight).float()
+    normaliser = torch.logsumexp(logits, dim=1, keepdim=True)
+    chosen = logits.gather(1, targets[:, None])
+    if gradient is not None:
+        probabilities = logits.sub_(normaliser).exp_()
+        probabilities.scatter_add_(1, targets[:, None], torch.full_like(chosen, -1.0))
+        torch.mm(probabilities.to(weight.dtype), weight, out=gradient)
+    return (normaliser - chosen).sum()
+
+
+def frozen_head_loss(hidden: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
+    """Summed cross-entropy in nats of `hidden` (L, H) against `targets` (L,) through a frozen `weight` (V, H)."""
+    loss: Tensor = _FrozenHeadLoss.apply(hidden, weight, targets)  # type: ignore[no-untyped-call]
+    return loss

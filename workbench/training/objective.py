@@ -1,0 +1,157 @@
+"""How a batch becomes its loss on a given model, chosen by trying: the fast way where it gives the same numbers.
+
+Two choices are made once a run. *Layout*: rows behind one another (`attention`), unless the method or the model cannot;
+then padded. *Head*: only labelled positions, in chunks through the frozen weight (`loss`), unless the head is adapted,
+biased or followed by something; then through the model's own forward. Each fast way is compared with the plain one on
+a few real tokens before it is used, so an unknown architecture costs speed, never correctness.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from workbench.training import attention
+from workbench.training.batches import Batch, flattened, padded
+from workbench.training.loss import frozen_head_loss
+from workbench.training.rows import Row, Rows
+
+_PROBE_ROWS = 2
+_PROBE_TOKENS = 48
+_INPUTS = ("input_ids", "position_ids", "attention_mask", "segments")
+
+Head = Literal["chunked", "module", "whole"]
+
+
+@dataclass(frozen=True)
+class Objective:
+    """The chosen way of a model: `collate` makes its batches, calling it gives a batch's loss."""
+
+    model: Any
+    """The transformers model, adapters injected; the peft wrapper itself where the method needs its forward."""
+    collate: Callable[[Sequence[Row]], Batch]
+    head: Head
+    padded_because: str = ""
+    """Why rows are padded; empty when they are not."""
+
+    def __call__(self, batch: Batch) -> Tensor:
+        """Summed cross-entropy of the batch's targets, in nats; divide by the trained tokens of the whole step."""
+        if self.head == "chunked":
+            return frozen_head_loss(self._hidden(batch), self.model.get_output_embeddings().weight, batch["targets"])
+        return functional.cross_entropy(self._logits(batch).float(), batch["targets"], reduction="sum")
+
+    def _hidden(self, batch: Batch) -> Tensor:
+        states: Tensor = self.model.base_model(**_inputs(batch)).last_hidden_state
+        return states.reshape(-1, states.shape[-1]).index_select(0, batch["labelled"])
+
+    def _logits(self, batch: Batch) -> Tensor:
+        shape = batch["input_ids"].shape
+        if self.head == "module":
+            keep = torch.zeros(shape, dtype=torch.bool, device=batch["input_ids"].device)
+            keep.view(-1)[batch["labelled"]] = True
+            kept: Tensor = self.model(**_inputs(batch), logits_to_keep=keep).logits
+            return kept.reshape(-1, kept.shape[-1])
+        every: Tensor = self.model(**_inputs(batch)).logits[:, -shape[1] :]  # virtual tokens come before a row's own
+        return every.reshape(-1, every.shape[-1]).index_select(0, batch["labelled"])
+
+
+def _inputs(batch: Batch) -> dict[str, Any]:
+    return {name: batch[name] for name in _INPUTS if name in batch} | {"use_cache": False}
+
+
+def choose_objective(model: Any, rows: Rows) -> Objective:
+    """The fastest way that gives `model`'s own losses; `model` is a peft model or a plain transformers model."""
+    plain = model.get_base_model() if hasattr(model, "get_base_model") else model
+    if _prompt_learning(model):
+        return Objective(model, padded, "whole", "the method puts virtual tokens before each row")
+    probe = [_shortened(rows[index]) for index in range(min(_PROBE_ROWS, len(rows)))]
+    reason = _cannot_flatten(plain, probe, rows.longest)
+    collate = padded if reason else flattened
+    careful = Objective(plain, collate, "module", reason)
+    chunked = Objective(plain, collate, "chunked", reason)
+    return chunked if _plain_head(plain) and _agree(careful, chunked, collate(probe)) else careful
+
+
+def _prompt_learning(model: Any) -> bool:
+    return any(config.is_prompt_learning for config in getattr(model, "peft_config", {}).values())
+
+
+def _shortened(row: Row) -> Row:
+    """The start of a row with every token to be learnt, so that the probe compares all positions."""
+    tokens = row.input_ids[:_PROBE_TOKENS]
+    return Row(tokens, torch.ones(len(tokens), dtype=torch.bool))
+
+
+def _cannot_flatten(model: Any, probe: Sequence[Row], longest: int) -> str:
+    """Switches the model to segment attention; the reason why it was switched back, or nothing."""
+    window = _window(model.config.get_text_config())
+    if window is not None and longest > window:
+        return f"the model's attention window of {window} tokens is shorter than the longest row"
+    before = model.config._attn_implementation
+    expected = _probe_logits(Objective(model, padded, "module"), padded(probe))
+    attention.register()
+    try:
+        model.set_attn_implementation(attention.SEGMENTS)
+        found = _probe_logits(Objective(model, flattened, "module"), flattened(probe))
+    except (TypeError, ValueError, RuntimeError) as error:
+        model.set_attn_implementation(before)
+        return f"the model's attention cannot be cut at the rows' ends ({error})"
+    if _differ(found, expected):
+        model.set_attn_implementation(before)
+        return "the model mixes rows that lie behind one another"
+    return ""
+
+
+def _window(config: Any) -> int | None:
+    """The tokens that some layer's attention is limited to, if it is."""
+    kinds = getattr(config, "layer_types", None) or ()
+    if "chunked_attention" in kinds:
+        return getattr(config, "attention_chunk_size", None)
+    if kinds and "sliding_attention" not in kinds:
+        return None
+    return getattr(config, "sliding_window", None)
+
+
+def _plain_head(model: Any) -> bool:
+    """A frozen matrix and nothing more. A soft cap bends only large logits, so a probe alone may not see it."""
+    if getattr(model.config.get_text_config(), "final_logit_softcapping", None) is not None:
+        return False
+    head = model.get_output_embeddings()
+    return type(head) is torch.nn.Linear and head.bias is None and not head.weight.requires_grad
+
+
+def _agree(careful: Objective, chunked: Objective, batch: Batch) -> bool:
+    """Whether the head alone makes the model's logits: nothing caps or scales them afterwards."""
+    head = careful.model.get_output_embeddings().weight
+    found = _quietly(careful.model, lambda: functional.linear(chunked._hidden(_on(head.device, batch)), head))
+    return not _differ(found, _probe_logits(careful, batch))
+
+
+def _probe_logits(objective: Objective, batch: Batch) -> Tensor:
+    return _quietly(objective.model, lambda: objective._logits(_on(objective.model.device, batch)))
+
+
+def _quietly(model: Any, compute: Callable[[], Tensor]) -> Tensor:
+    """Without dropout and gradient; the model is left as it was."""
+    was_training = model.training
+    model.eval()
+    with torch.no_grad():
+        result = compute()
+    model.train(was_training)
+    return result
+
+
+def _on(device: torch.device, batch: Batch) -> Batch:
+    return {name: value.to(device) if isinstance(value, Tensor) else value for name, value in batch.items()}
+
+
+def _differ(found: Tensor, expected: Tensor) -> bool:
+    """More than rounding: relative error above 1e-4 in single precision, 0.05 in half."""
+    tolerance = 1e-4 if expected.dtype == torch.float32 else 0.05
+    scale = (expected - expected.mean()).float().norm().clamp_min(1e-30)
+    return bool((found - expected).float().norm() > tolerance * scale)

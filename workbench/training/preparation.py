@@ -1,0 +1,70 @@
+"""From a run's config to the rows it learns from and those it is measured on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from workbench.config import RunConfig
+from workbench.data import DatasetLibrary
+from workbench.data.rendering import Encoded, encode
+from workbench.data.split import split
+from workbench.errors import WorkbenchError
+from workbench.events import Phase
+from workbench.home import Home
+from workbench.records import Dataset
+from workbench.training.report import Report
+from workbench.training.rows import Rows
+
+
+class Preparation:
+    """Renders, tokenises and splits the dataset of a run."""
+
+    def __init__(self, config: RunConfig, home: Home, report: Report) -> None:
+        self._config = config
+        self._library = DatasetLibrary(home)
+        self._report = report
+
+    def dataset(self) -> Dataset:
+        """The dataset the run was given; raises `WorkbenchError` when it is gone."""
+        return self._library.resolve(self._config.data.dataset)
+
+    def rows(self, dataset: Dataset, tokenizer: Any) -> tuple[Rows, Rows]:
+        """Training and validation rows; raises `WorkbenchError` when nothing is left to learn from."""
+        data = self._config.data
+        conversations = self._library.conversations(dataset.id)
+        train, validation = split(len(conversations), data.validation_share, data.split_seed)
+
+        def encoded(indices: Iterable[int]) -> Iterator[Encoded]:
+            for index in indices:
+                yield encode(conversations[index], tokenizer, train_on=data.train_on, max_length=data.max_length)
+
+        wanted = len(train) + len(validation)
+        rows = Rows(self._counted(encoded(train), 0, wanted))
+        held_out = Rows(self._counted(encoded(validation), len(train), wanted))
+        self._judge(rows, held_out)
+        return rows, held_out
+
+    def _counted(self, encoded: Iterable[Encoded], before: int, wanted: int) -> Iterator[Encoded]:
+        for done, row in enumerate(encoded, before):
+            self._report.enter(Phase.PREPARING_DATA, f"{done:,} of {wanted:,} rows", done / wanted)
+            yield row
+
+    def _judge(self, train: Rows, validation: Rows) -> None:
+        cut, empty = train.cut + validation.cut, train.empty + validation.empty
+        if not len(train):
+            raise WorkbenchError(
+                "No row has a token to learn from.",
+                remedy="Check the answers of the file, raise the maximum length, or train on all tokens.",
+                field="data.train_on",
+            )
+        if empty:
+            self._report.warn(
+                f"{empty:,} rows were left out: within {self._config.data.max_length} tokens they have no answer.",
+                "Raise the maximum length.",
+            )
+        if cut:
+            self._report.warn(
+                f"{cut:,} rows are longer than {self._config.data.max_length} tokens and were cut.",
+                "Raise the maximum length, or shorten the rows.",
+            )

@@ -1,0 +1,185 @@
+"""transformers' Trainer with our batches, our loss, our evaluation and our checkpoints.
+
+The Trainer keeps what it does well: the loop, accumulation, clipping, optimizer, schedule, restoring their states.
+Knows a run only through what it is handed; when to evaluate, save and stop is decided in `flow`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import set_peft_model_state_dict
+from safetensors.torch import load_file
+from torch import Tensor
+from transformers import Trainer, TrainingArguments
+from transformers.trainer_callback import DefaultFlowCallback, PrinterCallback, ProgressCallback
+
+from workbench.config import TrainingConfig
+from workbench.events import Evaluated, Phase
+from workbench.training.batches import Batch, EpochLoader, ShuffledBatches
+from workbench.training.checkpoints import Checkpoints, Progress
+from workbench.training.failures import TrainingFailure
+from workbench.training.flow import Flow
+from workbench.training.machine import Machine
+from workbench.training.objective import Objective
+from workbench.training.plan import Plan
+from workbench.training.report import Report
+from workbench.training.rows import Row, Rows
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """Everything one run learns with: rows, settings, and the way its loss is computed."""
+
+    training: TrainingConfig
+    plan: Plan
+    train: Rows
+    validation: Rows
+    objective: Objective
+    machine: Machine
+    fingerprint: str
+
+
+class RunTrainer(Trainer):
+    """Trains `model` on a `Lesson`, telling a `Report` and filling `Checkpoints`."""
+
+    def __init__(self, model: Any, lesson: Lesson, flow: Flow, checkpoints: Checkpoints, report: Report) -> None:
+        super().__init__(model=model, args=_arguments(lesson, checkpoints.path), callbacks=[flow])
+        for callback in (DefaultFlowCallback, PrinterCallback, ProgressCallback):
+            self.remove_callback(callback)
+        self.loss_is_scaled_for_ga = True
+        self.subject = model
+        self.lesson = lesson
+        self.flow = flow
+        self.checkpoints = checkpoints
+        self.report = report
+
+    def learn(self, checkpoint: Path | None, done: int) -> None:
+        """Train from the start, or on from `checkpoint`, at which `done` steps were taken."""
+        if checkpoint and done >= self.lesson.plan.total_steps:
+            self._load_from_checkpoint(str(checkpoint))
+            self.state.global_step = done
+        else:
+            self.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+
+    # --- batches -----------------------------------------------------------------------------------------------------
+
+    def get_train_dataloader(self) -> EpochLoader:
+        training = self.lesson.training
+        order = ShuffledBatches(len(self.lesson.train), training.batch_size, training.seed)
+        return EpochLoader(self.lesson.train, batch_sampler=order, collate_fn=self.lesson.objective.collate)
+
+    def _get_num_items_in_batch(self, batch_samples: list[Batch], device: torch.device) -> int:
+        """Trained tokens of the whole step, all micro-batches together; the Trainer hands it to `compute_loss`."""
+        self.flow.take(sum(batch["tokens"] for batch in batch_samples))
+        return sum(len(batch["targets"]) for batch in batch_samples)
+
+    # --- loss --------------------------------------------------------------------------------------------------------
+
+    def compute_loss(
+        self, model: Any, inputs: Batch, return_outputs: bool = False, num_items_in_batch: Tensor | int | None = None
+    ) -> Tensor:
+        """This micro-batch's share of the step's mean: accumulation gives what one large batch would."""
+        with self._autocast():
+            return self.lesson.objective(inputs) / (num_items_in_batch or len(inputs["targets"]))
+
+    def _autocast(self) -> torch.autocast:
+        machine = self.lesson.machine
+        return torch.autocast(machine.device, dtype=torch.bfloat16, enabled=machine.autocast)
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Tell a step; raises when its loss or gradient is no finite number. Keeps no history of its own."""
+        if "loss" not in logs:
+            return  # the summary at the end, which the events hold already
+        step = self.flow.step_logged(self.state, logs)
+        self.report.write(step)
+        if step.loss is None or step.grad_norm is None:
+            raise TrainingFailure(
+                "loss-not-finite",
+                f"The loss or its gradient was no finite number at step {step.step}.",
+                f"Lower the learning rate (it was {step.learning_rate:.3g}) or raise the warm-up; "
+                "the last checkpoint is from before.",
+            )
+
+    # --- evaluation --------------------------------------------------------------------------------------------------
+
+    def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
+        """Mean cross-entropy over all trained tokens of the validation rows; nothing when it was asked to stop."""
+        self.report.enter(Phase.EVALUATING, f"step {self.state.global_step}")
+        self.subject.eval()
+        total, tokens = 0.0, 0
+        batches = list(self._validation_batches())
+        for number, batch in enumerate(batches):
+            if self.flow.stopping:
+                self.control.should_save = self.control.should_training_stop = True
+                return {}
+            self.report.enter(Phase.EVALUATING, f"batch {number + 1} of {len(batches)}", number / len(batches))
+            total += float(self._batch_loss(self.lesson.objective.collate(batch)))
+            tokens += sum(row.targets for row in batch)
+        loss = total / tokens
+        self.flow.eval_loss = loss
+        self.report.write(Evaluated(step=self.state.global_step, loss=loss, tokens=tokens))
+        self.report.enter(Phase.TRAINING)
+        return {"eval_loss": loss}
+
+    def _validation_batches(self) -> Iterator[Sequence[Row]]:
+        rows, size = self.lesson.validation, self.lesson.training.batch_size
+        for start in range(0, len(rows), size):
+            yield [rows[index] for index in range(start, min(start + size, len(rows)))]
+
+    @torch.no_grad()
+    def _batch_loss(self, batch: Batch) -> Tensor:
+        with self._autocast():
+            return self.lesson.objective(self._prepare_inputs(batch))
+
+    # --- checkpoints -------------------------------------------------------------------------------------------------
+
+    def _save_checkpoint(self, model: Any, trial: Any = None) -> None:
+        self.report.enter(Phase.SAVING, f"checkpoint-{self.state.global_step}")
+        progress = Progress(
+            step=self.state.global_step,
+            tokens=self.flow.tokens,
+            elapsed=self.flow.elapsed,
+            eval_loss=self.flow.eval_loss,
+            fingerprint=self.lesson.fingerprint,
+        )
+        self.checkpoints.write(progress, self._fill)
+        self.report.enter(Phase.TRAINING)
+
+    def _fill(self, folder: Path) -> None:
+        self.subject.save_pretrained(folder, safe_serialization=True)
+        self._save_optimizer_and_scheduler(str(folder))
+        self._save_rng_state(str(folder))
+        self.state.save_to_json(str(folder / "trainer_state.json"))
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        state = load_file(Path(resume_from_checkpoint) / "adapter_model.safetensors")
+        set_peft_model_state_dict(self.subject, state)
+
+
+def _arguments(lesson: Lesson, folder: Path) -> TrainingArguments:
+    training = lesson.training
+    warmed = training.schedule == "constant" and training.warmup_steps > 0
+    return TrainingArguments(
+        output_dir=str(folder),
+        max_steps=lesson.plan.total_steps,
+        per_device_train_batch_size=training.batch_size,
+        gradient_accumulation_steps=training.gradient_accumulation_steps,
+        learning_rate=training.learning_rate,
+        lr_scheduler_type="constant_with_warmup" if warmed else training.schedule,
+        warmup_steps=training.warmup_steps,
+        weight_decay=training.weight_decay,
+        max_grad_norm=training.max_grad_norm,
+        seed=training.seed,
+        optim="adamw_torch_fused" if lesson.machine.device == "cuda" else "adamw_torch",
+        use_cpu=lesson.machine.device == "cpu",
+        logging_nan_inf_filter=False,
+        remove_unused_columns=False,
+        disable_tqdm=True,
+        report_to="none",
+        save_strategy="no",
+    )

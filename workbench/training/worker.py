@@ -1,0 +1,169 @@
+"""One attempt at a run, from its folder to its adapter: the phases in their order, and nothing of their inside."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from transformers import AutoTokenizer
+
+from workbench.config import RunConfig
+from workbench.errors import WorkbenchError
+from workbench.events import Finished, Phase, Resumed, Started
+from workbench.home import Home
+from workbench.models.fetch import local_folder, revision
+from workbench.records import Dataset
+from workbench.runs.durable import write_whole
+from workbench.runs.folder import RunFolder
+from workbench.training.adapter import attach, count_parameters, write_adapter
+from workbench.training.checkpoints import Checkpoints, read_progress
+from workbench.training.flow import Flow
+from workbench.training.machine import Machine, find_machine
+from workbench.training.objective import choose_objective
+from workbench.training.plan import Plan
+from workbench.training.preparation import Preparation
+from workbench.training.report import Report
+from workbench.training.rows import Rows
+from workbench.training.stopping import StopRequest
+from workbench.training.trainer import Lesson, RunTrainer
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is to be trained: base model with its adapter, and the tokenizer that goes with it."""
+
+    model: Any
+    tokenizer: Any
+    base_parameters: int
+    revision: str
+
+
+class Worker:
+    """Carries a run out, or on from its newest checkpoint."""
+
+    def __init__(self, folder: RunFolder, report: Report, stop: StopRequest) -> None:
+        self.folder = folder
+        self.config: RunConfig = folder.config
+        self.home = Home(folder.path.parent.parent)
+        self.report = report
+        self.stop = stop
+
+    def work(self) -> None:
+        """The whole run; raises what goes wrong, `Stopped` when it was asked to stop before training."""
+        machine = find_machine(self.config.training)
+        machine.prepare()
+        model_folder = self._fetch()
+        dataset, train, validation = self._prepare(model_folder)
+        subject = self._initialise(model_folder, machine)
+        trainer = self._trainer(subject, dataset, train, validation, machine)
+        self._write_environment(trainer.lesson, subject, dataset)
+        self._train(trainer, subject)
+
+    def _fetch(self) -> Path:
+        self.report.enter(Phase.FETCHING_MODEL, self.config.base_model)
+        self.stop.obey()
+
+        def progress(detail: str, done: float | None = None) -> None:
+            self.report.enter(Phase.FETCHING_MODEL, detail, done)
+            self.stop.obey()
+
+        return local_folder(self.config.base_model, self.home, progress)
+
+    def _prepare(self, model_folder: Path) -> tuple[Dataset, Rows, Rows]:
+        self.report.enter(Phase.PREPARING_DATA)
+        self.stop.obey()
+        preparation = Preparation(self.config, self.home, self.report)
+        dataset = preparation.dataset()
+        return dataset, *preparation.rows(dataset, AutoTokenizer.from_pretrained(model_folder))
+
+    def _initialise(self, model_folder: Path, machine: Machine) -> Subject:
+        self.report.enter(Phase.INITIALISING, "loading the base model")
+        self.stop.obey()
+        base = self.config.task.load_model(model_folder, dtype=machine.dtype, attn_implementation="sdpa")
+        parameters = count_parameters(base)
+        model = attach(base.to(machine.device), self.config, model_folder)
+        return Subject(
+            model=model,
+            tokenizer=AutoTokenizer.from_pretrained(model_folder),
+            base_parameters=parameters,
+            revision=revision(self.config.base_model, self.home),
+        )
+
+    def _trainer(
+        self, subject: Subject, dataset: Dataset, train: Rows, validation: Rows, machine: Machine
+    ) -> RunTrainer:
+        training = self.config.training
+        self.report.enter(Phase.INITIALISING, "choosing the fastest exact way")
+        lesson = Lesson(
+            training=training,
+            plan=Plan.of(training, len(train)),
+            train=train,
+            validation=validation,
+            objective=choose_objective(subject.model, train),
+            machine=machine,
+            fingerprint=resume_fingerprint(self.config, dataset, subject.revision),
+        )
+        flow = Flow(lesson.plan, len(validation) > 0, self.stop, self.report)
+        checkpoints = Checkpoints(self.folder, training.keep_checkpoints, self.report)
+        return RunTrainer(subject.model, lesson, flow, checkpoints, self.report)
+
+    def _write_environment(self, lesson: Lesson, subject: Subject, dataset: Dataset) -> None:
+        facts = lesson.machine.describe() | {
+            "seed": lesson.training.seed,
+            "base_model": self.config.base_model,
+            "base_model_revision": subject.revision,
+            "dataset": dataset.id,
+            "batches": f"padded: {lesson.objective.padded_because}" if lesson.objective.padded_because else "flattened",
+            "head": lesson.objective.head,
+        }
+        write_whole(self.folder.environment, json.dumps(facts, indent=1))
+        print(json.dumps(facts, indent=1), flush=True)
+
+    def _train(self, trainer: RunTrainer, subject: Subject) -> None:
+        lesson = trainer.lesson
+        self.stop.obey()
+        checkpoint = self._checkpoint(trainer)
+        done = read_progress(checkpoint).step if checkpoint else 0
+        self.report.write(
+            Started(
+                total_steps=lesson.plan.total_steps,
+                trainable=count_parameters(subject.model, trained=True),
+                base_parameters=subject.base_parameters,
+                train_rows=len(lesson.train),
+                validation_rows=len(lesson.validation),
+            )
+        )
+        self.report.enter(Phase.TRAINING)
+        trainer.learn(checkpoint, done)
+        self.report.enter(Phase.SAVING, "adapter")
+        write_adapter(subject.model, subject.tokenizer, self.folder.adapter)
+        step = trainer.state.global_step
+        self.report.write(Finished(step=step, stopped=step < lesson.plan.total_steps))
+
+    def _checkpoint(self, trainer: RunTrainer) -> Path | None:
+        """The checkpoint to go on from; tells which steps of earlier attempts still count."""
+        trainer.checkpoints.sweep()
+        newest = trainer.checkpoints.newest()
+        if newest is None:
+            if any(isinstance(event, Started) for event in self.folder.events()):
+                self.report.write(Resumed(step=0))
+            return None
+        progress = read_progress(newest)
+        if progress.fingerprint != trainer.lesson.fingerprint:
+            raise WorkbenchError(
+                f"{newest.name} was made with other settings, another dataset or another base model.",
+                remedy="Start a new run with these settings.",
+            )
+        trainer.flow.go_on_from(progress)
+        self.report.write(Resumed(step=progress.step))
+        return newest
+
+
+def resume_fingerprint(config: RunConfig, dataset: Dataset, base_revision: str) -> str:
+    """Of all that decides a run's numbers: a checkpoint goes on only under the same."""
+    settings = config.model_dump(mode="json", exclude={"name": True, "training": {"keep_checkpoints", "threads"}})
+    facts = json.dumps([settings, dataset.id, base_revision], sort_keys=True)
+    return hashlib.sha256(facts.encode()).hexdigest()[:16]
