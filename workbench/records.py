@@ -239,3 +239,55 @@ class Run(Record):
     checkpoints: tuple[Checkpoint, ...] = ()
     continues: str | None = None
     """The run that this one continues."""
+    pin: bool = False
+    archived: bool = False
+    cause: str = ""
+    """A stable short name of why it failed: ``out-of-memory``, ``disk-full``, …"""
+    warnings: tuple[str, ...] = ()
+    """The last few things its worker warned of."""
+    attempts: int = 0
+    """How often a worker was started for it."""
+    tokens: int | None = None
+    """Real tokens seen so far."""
+    elapsed: float | None = None
+    """Seconds of training in all attempts."""
+    memory_bytes: int | None = None
+
+
+class StepColumns(Record):
+    """The logged steps of a run, a column a measure, all of one length."""
+
+    seq: tuple[int, ...] = ()
+    time: tuple[float, ...] = ()
+    step: tuple[int, ...] = ()
+    epoch: tuple[float, ...] = ()
+    loss: tuple[float | None, ...] = ()
+    """None where it was not a finite number; so are the other measures."""
+    learning_rate: tuple[float | None, ...] = ()
+    grad_norm: tuple[float | None, ...] = ()
+    tokens: tuple[int, ...] = ()
+    tokens_per_second: tuple[float | None, ...] = ()
+    elapsed: tuple[float, ...] = ()
+    memory_bytes: tuple[int, ...] = ()
+
+
+class EvaluationColumns(Record):
+    """The evaluations of a run, a column a measure, all of one length."""
+
+    seq: tuple[int, ...] = ()
+    time: tuple[float, ...] = ()
+    step: tuple[int, ...] = ()
+    loss: tuple[float | None, ...] = ()
+    tokens: tuple[int, ...] = ()
+
+
+class MetricsDelta(Record):
+    """What a run logged since a reader last asked."""
+
+    run: str
+    cursor: int
+    """To be handed in as ``after`` the next time."""
+    reset: bool
+    """True when earlier steps were superseded, so that this holds everything: drop what was drawn before."""
+    steps: StepColumns
+    evaluations: EvaluationColumns

@@ -1,0 +1,1 @@
+"""Base model sources, one file each: an installed package, the hub, a folder, a GGUF file."""
