@@ -1,8 +1,27 @@
 """Datasets: read and checked, kept by content, split, and rendered into tokens. Torch-free, quick to import."""
 
+from workbench.data.answers import render
 from workbench.data.examination import Report, examine
 from workbench.data.library import DatasetLibrary, content_hash
+from workbench.data.rendering import Encoded, encode, encode_all
 from workbench.data.samples import Sample, samples
 from workbench.data.split import split
+from workbench.data.templates import TEMPLATES
+from workbench.data.tokens import TokensReport, tokens_report
 
-__all__ = ["DatasetLibrary", "Report", "Sample", "content_hash", "examine", "samples", "split"]
+__all__ = [
+    "TEMPLATES",
+    "DatasetLibrary",
+    "Encoded",
+    "Report",
+    "Sample",
+    "TokensReport",
+    "content_hash",
+    "encode",
+    "encode_all",
+    "examine",
+    "render",
+    "samples",
+    "split",
+    "tokens_report",
+]
