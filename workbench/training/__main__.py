@@ -20,11 +20,8 @@ from workbench.training.report import Report
 from workbench.training.stopping import StopRequest
 
 
-def main(run: Path) -> None:
-    """Carry out the run in the folder `run`."""
-    folder = RunFolder(run)
-    stop = StopRequest(folder)
-    stop.listen()
+def attempt(folder: RunFolder, stop: StopRequest) -> None:
+    """Carry out the run in `folder`, or go on with it; raises what went wrong, after its last event tells it."""
     with ExitStack() as stack:
         stack.enter_context(run_lock(folder))
         pulse = stack.enter_context(Pulse(folder))
@@ -45,6 +42,14 @@ def set_environment() -> None:
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """The worker of the run whose folder the command line names."""
     set_environment()
-    main(Path(sys.argv[1]))
+    folder = RunFolder(Path(sys.argv[1]))
+    stop = StopRequest(folder)
+    stop.listen()
+    attempt(folder, stop)
+
+
+if __name__ == "__main__":
+    main()

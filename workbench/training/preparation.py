@@ -7,7 +7,7 @@ from typing import Any
 
 from workbench.config import RunConfig
 from workbench.data import DatasetLibrary
-from workbench.data.rendering import Encoded, encode
+from workbench.data.rendering import Encoded, encode_all
 from workbench.data.split import split
 from workbench.errors import WorkbenchError
 from workbench.events import Phase
@@ -36,8 +36,8 @@ class Preparation:
         train, validation = split(len(conversations), data.validation_share, data.split_seed)
 
         def encoded(indices: Iterable[int]) -> Iterator[Encoded]:
-            for index in indices:
-                yield encode(conversations[index], tokenizer, train_on=data.train_on, max_length=data.max_length)
+            chosen = (conversations[index] for index in indices)
+            return encode_all(chosen, tokenizer, train_on=data.train_on, max_length=data.max_length)
 
         wanted = len(train) + len(validation)
         rows = Rows(self._counted(encoded(train), 0, wanted))

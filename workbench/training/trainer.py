@@ -116,7 +116,7 @@ class RunTrainer(Trainer):
         for number, batch in enumerate(batches):
             if self.flow.stopping:
                 self.control.should_save = self.control.should_training_stop = True
-                return {}
+                return self._told({})
             self.report.enter(Phase.EVALUATING, f"batch {number + 1} of {len(batches)}", number / len(batches))
             total += float(self._batch_loss(self.lesson.objective.collate(batch)))
             tokens += sum(row.targets for row in batch)
@@ -124,7 +124,12 @@ class RunTrainer(Trainer):
         self.flow.eval_loss = loss
         self.report.write(Evaluated(step=self.state.global_step, loss=loss, tokens=tokens))
         self.report.enter(Phase.TRAINING)
-        return {"eval_loss": loss}
+        return self._told({"eval_loss": loss})
+
+    def _told(self, metrics: dict[str, float]) -> dict[str, float]:
+        """Callbacks are told of the evaluation; until then it counts as still to be made."""
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        return metrics
 
     def _validation_batches(self) -> Iterator[Sequence[Row]]:
         rows, size = self.lesson.validation, self.lesson.training.batch_size

@@ -1,0 +1,190 @@
+"""What ends a run early is told with its cause and what to do, and the last checkpoint stays whole."""
+
+from __future__ import annotations
+
+import errno
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from training_runs import MakeRun, carry_out, losses
+
+from workbench.errors import WorkbenchError
+from workbench.events import Failed, Finished, Phase, StepLogged
+from workbench.runs.folder import RunFolder
+from workbench.training.failures import explain
+from workbench.training.trainer import RunTrainer
+
+
+def failure(run: RunFolder) -> Failed:
+    last = list(run.events())[-1]
+    assert isinstance(last, Failed)
+    assert last.remedy
+    assert last.message in "".join(problem for problem in (last.message, last.remedy))
+    return last
+
+
+def at_step(monkeypatch: pytest.MonkeyPatch, step: int, act: Any) -> None:
+    """Let `act` happen before the loss of `step` is computed."""
+    compute = RunTrainer.compute_loss
+
+    def sabotaged(self: RunTrainer, *args: Any, **options: Any) -> Any:
+        if self.state.global_step + 1 == step:
+            act(self)
+        return compute(self, *args, **options)
+
+    monkeypatch.setattr(RunTrainer, "compute_loss", sabotaged)
+
+
+def test_a_loss_that_is_no_number_ends_the_run(make_run: MakeRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    def poison(trainer: RunTrainer) -> None:
+        next(weight for weight in trainer.subject.parameters() if weight.requires_grad).data.fill_(float("nan"))
+
+    run = make_run()
+    at_step(monkeypatch, 6, poison)
+    with pytest.raises(WorkbenchError):
+        carry_out(run)
+    told = failure(run)
+    assert told.cause == "loss-not-finite"
+    assert "step 6" in told.message
+    assert losses(run)[6] is None
+    assert [checkpoint.step for checkpoint in run.checkpoints(verify=True)] == [4]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:124] err == 0. DefaultCPUAllocator: can't allocate memory"),
+        OSError(errno.ENOMEM, "Cannot allocate memory"),
+    ],
+)
+def test_running_out_of_memory_is_told(make_run: MakeRun, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    def fail(_: RunTrainer) -> None:
+        raise error
+
+    run = make_run()
+    at_step(monkeypatch, 6, fail)
+    with pytest.raises(type(error)):
+        carry_out(run)
+    assert failure(run).cause == "out-of-memory"
+    assert [checkpoint.step for checkpoint in run.checkpoints(verify=True)] == [4]
+
+
+def test_a_real_allocation_beyond_the_machine_is_out_of_memory() -> None:
+    with pytest.raises(RuntimeError) as caught:
+        torch.empty(1 << 48)
+    assert explain(caught.value, Phase.TRAINING).cause == "out-of-memory"
+
+
+def test_a_full_disk_while_saving_keeps_the_checkpoint_before(make_run: MakeRun) -> None:
+    """No file may grow beyond what the first checkpoint's largest needs, as on a disk that fills up."""
+    run = make_run(max_steps=4)
+    carry_out(run)
+    before = [checkpoint.name for checkpoint in run.checkpoints(verify=True)]
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    again = make_run(max_steps=8, save_every=4, method={"rank": 32})
+    with pytest.raises((OSError, RuntimeError, WorkbenchError, Exception)) as caught:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (65536, limits[1]))
+        try:
+            carry_out(again)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert caught.value
+    assert failure(again).cause == "disk-full"
+    assert again.checkpoints() == []
+    assert not list(again.checkpoints_dir.iterdir())
+    assert before == [checkpoint.name for checkpoint in run.checkpoints(verify=True)]
+
+
+def test_an_unreachable_base_model_is_told(make_run: MakeRun, home: Any) -> None:
+    config = make_run().config.model_copy(update={"base_model": "hub:nobody/nothing-at-all"})
+    run = RunFolder.create(home, config)
+    with pytest.raises(WorkbenchError):
+        carry_out(run)
+    assert failure(run).cause == "model-unreachable"
+
+
+def test_data_that_is_gone_is_told(make_run: MakeRun) -> None:
+    run = make_run(data={"dataset": "0123456789abcdef"})
+    with pytest.raises(WorkbenchError):
+        carry_out(run)
+    assert failure(run).cause == "data-unusable"
+
+
+def test_nothing_to_learn_is_told(make_run: MakeRun) -> None:
+    run = make_run(data={"max_length": 8})
+    with pytest.raises(WorkbenchError):
+        carry_out(run)
+    told = failure(run)
+    assert told.cause == "data-unusable"
+    assert "No row has a token to learn from" in told.message
+
+
+def test_a_checkpoint_of_other_settings_is_refused(make_run: MakeRun) -> None:
+    run, other = make_run(max_steps=4), make_run(max_steps=4, learning_rate=1e-3)
+    carry_out(run)
+    other.checkpoints_dir.rmdir()
+    (run.checkpoints_dir).rename(other.checkpoints_dir)
+    with pytest.raises(WorkbenchError, match="other settings"):
+        carry_out(other)
+    assert failure(other).cause == "refused"
+
+
+def test_anything_else_is_told_with_its_trace(make_run: MakeRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: RunTrainer) -> None:
+        raise ZeroDivisionError("surprise")
+
+    run = make_run()
+    at_step(monkeypatch, 2, fail)
+    with pytest.raises(ZeroDivisionError):
+        carry_out(run)
+    told = failure(run)
+    assert told.cause == "unexpected"
+    assert "ZeroDivisionError: surprise" in told.message
+    assert "in sabotaged" in told.traceback
+
+
+def test_the_process_saves_and_ends_with_0_on_sigterm_and_with_1_on_failure(make_run: MakeRun) -> None:
+    """The worker as the supervisor starts it."""
+    run, lost = (
+        make_run(max_steps=100_000, save_every=50_000, evaluate_every=50_000),
+        make_run(data={"dataset": "gone"}),
+    )
+    command = [sys.executable, "-m", "workbench.training"]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    workers = [
+        subprocess.Popen([*command, str(each.path)], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        for each in (run, lost)
+    ]
+    deadline = time.monotonic() + 120
+    while not any(isinstance(event, StepLogged) for event in run.events()):
+        assert workers[0].poll() is None, workers[0].communicate()[0].decode()
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    workers[0].send_signal(signal.SIGTERM)
+    output = [worker.communicate(timeout=60)[0].decode() for worker in workers]
+    assert [worker.returncode for worker in workers] == [0, 1], output
+    last = list(run.events())[-1]
+    assert isinstance(last, Finished)
+    assert last.stopped and last.step >= 1
+    assert [checkpoint.step for checkpoint in run.checkpoints(verify=True)] == [last.step]
+    assert failure(lost).cause == "data-unusable"
+    assert "Traceback" in output[1]
+
+
+def test_a_second_worker_is_refused(make_run: MakeRun, tmp_path: Path) -> None:
+    from workbench.runs.lock import run_lock
+
+    run = make_run()
+    with run_lock(run), pytest.raises(WorkbenchError, match="Another worker"):
+        carry_out(run)
+    assert list(run.events()) == []
