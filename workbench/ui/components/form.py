@@ -1,0 +1,137 @@
+"""A form made from pydantic fields: type, bounds, default, title and help come from the field, and nowhere else.
+
+Knows how a field becomes a component, how the components become values again, and how a problem is put beside its
+field. Knows no page and no service.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin
+
+import gradio as gr
+from gradio.components import Component
+from pydantic.fields import FieldInfo
+
+from workbench.config import Part
+from workbench.errors import Problem
+
+WRONG = "lw-wrong"
+"""The class of a field with a problem."""
+
+Updates = dict[Component, Any]
+
+
+class Form:
+    """Components by the dotted path of the field that each shows."""
+
+    def __init__(self) -> None:
+        self.components: dict[str, Component] = {}
+        self._help: dict[str, str] = {}
+
+    def add(self, path: str, field: FieldInfo, *, slider: tuple[float, float, float] | None = None) -> Component:
+        """The component of one field; `slider` gives the range a hand moves in, the field's own bounds still hold."""
+        return self.adopt(path, _component(field, slider), field.description or "")
+
+    def adopt(self, path: str, component: Component, help_text: str = "") -> Component:
+        """Let a component made elsewhere stand for the field at `path`."""
+        self.components[path] = component
+        self._help[path] = help_text
+        return component
+
+    def add_part(self, prefix: str, part: type[Part], names: Iterable[str]) -> list[Component]:
+        """The components of several fields of one part of the config."""
+        return [self.add(f"{prefix}.{name}", part.model_fields[name]) for name in names]
+
+    def read(self, values: Mapping[Component, Any]) -> dict[str, Any]:
+        """What the components hold, nested as the config is; an emptied field is left out and takes its default."""
+        nested: dict[str, Any] = {}
+        for path, component in self.components.items():
+            value = values.get(component)
+            if value is None:
+                continue
+            *parents, name = path.split(".")
+            place = nested
+            for parent in parents:
+                place = place.setdefault(parent, {})
+            place[name] = value
+        return nested
+
+    def show(self, values: Mapping[str, Any]) -> Updates:
+        """Updates that put nested `values` into the components; what they lack is left as it is."""
+        updates: Updates = {}
+        for path, component in self.components.items():
+            value: Any = values
+            for part in path.split("."):
+                value = value.get(part, _ABSENT) if isinstance(value, Mapping) else _ABSENT
+            if value is not _ABSENT:
+                updates[component] = _shown(component, value)
+        return updates
+
+    def mark(self, problems: Iterable[Problem], marked: Iterable[str] = ()) -> tuple[Updates, list[str]]:
+        """Updates that put each problem beside its field and clear those of `marked` that are right again.
+
+        Returns them with the paths that bear a problem now.
+        """
+        wrong: dict[str, list[Problem]] = {}
+        for problem in problems:
+            path = self._owner(problem.field)
+            if path is not None:
+                wrong.setdefault(path, []).append(problem)
+        updates: Updates = {
+            self.components[path]: gr.update(info=self._help[path], elem_classes=[])
+            for path in marked
+            if path in self.components and path not in wrong
+        }
+        for path, found in wrong.items():
+            text = " ".join(f"{problem.message} {problem.remedy}".strip() for problem in found)
+            updates[self.components[path]] = gr.update(info=text, elem_classes=[WRONG])
+        return updates, list(wrong)
+
+    def _owner(self, field: str | None) -> str | None:
+        """The component's path for a problem's field: itself, or the nearest one around it."""
+        while field:
+            if field in self.components:
+                return field
+            field = field.rpartition(".")[0]
+        return None
+
+
+class _Absent:
+    pass
+
+
+_ABSENT = _Absent()
+
+
+def _component(field: FieldInfo, slider: tuple[float, float, float] | None) -> Component:
+    kind, optional = _plain_type(field.annotation)
+    label, info = field.title or "", field.description or ""
+    default = None if field.is_required() else field.get_default(call_default_factory=True)
+    if get_origin(kind) is Literal:
+        return gr.Dropdown(list(get_args(kind)), value=default, label=label, info=info)
+    if kind is bool:
+        return gr.Checkbox(value=default, label=label, info=info)
+    if kind in (int, float) and slider is not None:
+        low, high, step = slider
+        return gr.Slider(low, high, value=default, step=step, label=label, info=info)
+    if kind in (int, float):
+        step = 1 if kind is int else 0.0001
+        hint = "automatic" if optional else None
+        return gr.Number(value=default, label=label, info=info, step=step, placeholder=hint)
+    return gr.Textbox(value=default, label=label, info=info, max_lines=1)
+
+
+def _plain_type(annotation: Any) -> tuple[Any, bool]:
+    """The type without its ``| None``, and whether it had one."""
+    if get_origin(annotation) in (Union, UnionType):
+        kinds = [kind for kind in get_args(annotation) if kind is not NoneType]
+        return (kinds[0] if len(kinds) == 1 else str), len(kinds) < len(get_args(annotation))
+    return annotation, False
+
+
+def _shown(component: Component, value: Any) -> Any:
+    if isinstance(component, gr.Slider) and isinstance(value, int | float):
+        return gr.update(value=value, maximum=max(component.maximum, value), minimum=min(component.minimum, value))
+    return gr.update(value=value)

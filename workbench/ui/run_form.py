@@ -1,0 +1,149 @@
+"""The whole form of a run: base model, data, method, training; read into a `RunConfig`, and filled from one.
+
+Knows the components and the order in which they stand. What happens when somebody touches them stands in `train`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+from gradio.components import Component
+
+from workbench.config import DataConfig, RunConfig, TrainingConfig
+from workbench.data.samples import samples
+from workbench.errors import WorkbenchError
+from workbench.records import Blueprint
+from workbench.ui.components import dataset_card, model_card, problems
+from workbench.ui.components.form import Form, Updates
+from workbench.ui.method_form import MethodForm
+
+if TYPE_CHECKING:
+    from workbench.services import Services
+
+ROW_FILES = [".jsonl", ".json", ".csv", ".tsv", ".parquet", ".gz", ".txt", ".ndjson"]
+TRAINING_FIRST = ("epochs", "learning_rate", "batch_size", "max_steps")
+DATA_FOLDED = ("validation_share", "max_length", "train_on", "split_seed")
+
+
+class RunForm:
+    """Built in place: creating it places its components on the page."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._form = Form()
+        self._place_base_model()
+        self._place_data()
+        with _section("Method"):
+            self.method = MethodForm(self._form)
+        self._place_training()
+
+    def _place_base_model(self) -> None:
+        with _section("Base model"):
+            field = RunConfig.model_fields["base_model"]
+            choices = [model_card.choice(card) for card in self._services.models.cards()]
+            self.base_model = gr.Dropdown(
+                choices, value=field.default, label=field.title, info=field.description, allow_custom_value=True
+            )
+            self._form.adopt("base_model", self.base_model, field.description or "")
+            self.model_card = gr.HTML()
+
+    def _place_data(self) -> None:
+        fields = DataConfig.model_fields
+        with _section("Data"):
+            with gr.Row(equal_height=False):
+                self.dataset = gr.Dropdown(
+                    self.datasets(),
+                    value=fields["dataset"].default,
+                    label=fields["dataset"].title,
+                    info="A sample, a file you added, or a path on the server.",
+                    allow_custom_value=True,
+                    scale=3,
+                )
+                self.upload = gr.UploadButton("Add a file", file_types=ROW_FILES, scale=1, min_width=140)
+            self._form.adopt("data.dataset", self.dataset, "A sample, a file you added, or a path on the server.")
+            self.dataset_card = gr.HTML()
+            with gr.Accordion("Data settings", open=False), gr.Row():
+                self._form.add_part("data", DataConfig, DATA_FOLDED)
+
+    def _place_training(self) -> None:
+        folded = [name for name in TrainingConfig.model_fields if name not in TRAINING_FIRST]
+        with _section("Training"):
+            with gr.Row():
+                self._form.add_part("training", TrainingConfig, TRAINING_FIRST)
+            with gr.Accordion("More training settings", open=False), gr.Row():
+                self._form.add_part("training", TrainingConfig, folded)
+            self._form.add("name", RunConfig.model_fields["name"])
+
+    @property
+    def components(self) -> list[Component]:
+        """Everything that is read."""
+        return [*self._form.components.values(), self.method.pattern]
+
+    @property
+    def outputs(self) -> list[Component]:
+        """Everything that `fill` and `mark` may change."""
+        return [*self.components, self.model_card, self.dataset_card]
+
+    def datasets(self) -> list[tuple[str, str]]:
+        """The menu of datasets: samples first, then the library."""
+        bundled = [(f"{sample.title} · sample", f"sample:{sample.name}") for sample in samples()]
+        names = {sample.name for sample in samples()}
+        added = [dataset for dataset in self._services.datasets.list() if dataset.name not in names]
+        return [*bundled, *map(dataset_card.choice, added)]
+
+    def read(self, values: Mapping[Component, Any]) -> RunConfig:
+        """The config that the components describe; raises `WorkbenchError` with every problem."""
+        nested = self._form.read(values)
+        self.method.read(values, nested, self.blueprint(str(nested.get("base_model", ""))))
+        return RunConfig.parse(nested)
+
+    def blueprint(self, reference: str) -> Blueprint | None:
+        """The shape of the base model, or None where it cannot be read; then its problem is reported with the rest."""
+        try:
+            return self._services.models.blueprint(reference)
+        except WorkbenchError:
+            return None
+
+    def fill(self, config: RunConfig) -> Updates:
+        """Updates that show `config`, its base model and its dataset."""
+        values = config.model_dump(mode="json")
+        targets = values["method"].pop("target_modules", None)
+        values["data"].pop("dataset")
+        updates = self._form.show(values)
+        updates |= self.method.choose(config.method.kind)
+        updates |= {self._form.components["method.kind"]: gr.update(value=config.method.kind)}
+        updates |= self.about_model(config.base_model, targets)
+        updates |= {self.dataset: gr.update(choices=self.datasets(), value=config.data.dataset)}
+        return updates | self.about_dataset(config.data.dataset)
+
+    def mark(self, error: WorkbenchError | None, marked: list[str]) -> tuple[Updates, list[str]]:
+        """Updates that put the problems beside their fields, and where they stand now."""
+        return self._form.mark(error.problems if error else (), marked)
+
+    def about_model(self, reference: str, targets: Any = None) -> Updates:
+        """Updates that show the card of a base model and offer its modules as targets."""
+        try:
+            card, blueprint = self._services.models.card(reference), self._services.models.blueprint(reference)
+        except WorkbenchError as error:
+            return {self.model_card: problems.problem_list(error.problems, "This base model cannot be used")}
+        return {self.model_card: model_card.model_card(card, blueprint)} | self.method.offer(blueprint, targets)
+
+    def about_dataset(self, reference: str) -> Updates:
+        """Updates that show the card of a dataset."""
+        library = self._services.datasets
+        try:
+            dataset = library.resolve(reference)
+            first = library.conversations(dataset.id)[:3]
+            card = dataset_card.dataset_card(dataset, first, library.problems(dataset.id))
+        except WorkbenchError as error:
+            card = problems.problem_list(error.problems, "This file cannot be used")
+        return {self.dataset_card: card}
+
+
+def _section(title: str) -> gr.Column:
+    column = gr.Column(elem_classes="lw-section")
+    with column:
+        gr.HTML(f"<h2>{title}</h2>")
+    return column

@@ -1,0 +1,156 @@
+"""The page that makes a run: the form at the left, what it would train at the right, and the button that starts it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+from gradio.components import Component
+
+from workbench import config_file
+from workbench.config import RunConfig
+from workbench.errors import WorkbenchError
+from workbench.ui.components.count import count_panel, no_count
+from workbench.ui.components.form import Updates
+from workbench.ui.components.problems import problem_list
+from workbench.ui.method_form import summary
+from workbench.ui.run_form import RunForm
+
+if TYPE_CHECKING:
+    from workbench.services import Services
+
+GO_TO_RUN = "(id) => { if (id) window.location.assign('runs?run=' + encodeURIComponent(id)) }"
+SAVE_FILE = "(text) => { if (text) window.workbench.save('run.yaml', text, 'application/yaml') }"
+QUICK: dict[str, Any] = {
+    "queue": False,
+    "trigger_mode": "always_last",
+    "show_progress": "hidden",
+    "api_visibility": "private",
+}
+SLOW: dict[str, Any] = {"show_progress": "minimal", "api_visibility": "private", "concurrency_limit": 4}
+
+Values = Mapping[Component, Any]
+
+
+def page(services: Services, site: gr.Blocks) -> None:
+    """Place the page and wire it."""
+    with gr.Row(elem_classes="lw-split"):
+        with gr.Column(scale=3, min_width=320):
+            form = RunForm(services)
+        with gr.Column(scale=2, min_width=320, elem_classes="lw-aside"):
+            side = Side()
+    Train(services, form, side).wire(site)
+
+
+class Side:
+    """What stands beside the form: the count, the problems, the buttons."""
+
+    def __init__(self) -> None:
+        self.count = gr.HTML()
+        self.problems = gr.HTML()
+        self.start = gr.Button("Start run", variant="primary", size="lg")
+        with gr.Row():
+            self.open = gr.UploadButton("Open YAML", file_types=[".yaml", ".yml"], size="md", min_width=120)
+            self.save = gr.Button("Save as YAML", size="md", min_width=120)
+        self.marked = gr.State([])
+        self.started = gr.Textbox(visible="hidden", label="Started run")
+        self.yaml = gr.Textbox(visible="hidden", label="Run config as YAML")
+
+
+class Train:
+    """The page's callbacks: each reads the form, calls one service, and returns what changed."""
+
+    def __init__(self, services: Services, form: RunForm, side: Side) -> None:
+        self._services = services
+        self._form = form
+        self._side = side
+
+    def wire(self, site: gr.Blocks) -> None:
+        """Connect every event of the page."""
+        form, side = self._form, self._side
+        read = {*form.components, side.marked}
+        shown = [*form.outputs, side.count, side.problems, side.marked]
+        kind = form.method.kind
+        touched = [component.input for component in form.method.components]  # type: ignore[attr-defined]
+        gr.on(touched, self.recount, read, shown, **QUICK)
+        kind.input(self.choose_method, {kind}, [*form.method.components], **QUICK)
+        form.base_model.change(self.choose_model, read, shown, **SLOW).then(self.recount, read, shown, **QUICK)
+        form.dataset.change(self.choose_dataset, read, [form.dataset_card], **SLOW)
+        form.upload.upload(self.add_file, form.upload, [form.dataset, form.dataset_card], **SLOW)
+        side.start.click(self.start, read, [*shown, side.started], **SLOW).then(None, side.started, js=GO_TO_RUN)
+        side.open.upload(self.open_yaml, side.open, shown, **SLOW).then(self.recount, read, shown, **QUICK)
+        side.save.click(self.save_yaml, read, [*shown, side.yaml], **SLOW).then(None, side.yaml, js=SAVE_FILE)
+        site.load(self.arrive, None, shown, **SLOW).then(self.recount, read, shown, **QUICK)
+
+    def arrive(self, request: gr.Request) -> Updates:
+        """The default form, or with ``?from=RUN`` the settings of that run."""
+        source = request.query_params.get("from")
+        try:
+            config = self._services.runs.config(source) if source else RunConfig()
+        except WorkbenchError as error:
+            return self._form.fill(RunConfig()) | self._refused(error, [], "That run cannot be opened")
+        return self._form.fill(config)
+
+    def recount(self, values: Values) -> Updates:
+        """The count for what the form says now, with problems beside their fields."""
+        marked = values[self._side.marked]
+        try:
+            count = self._services.count(self._form.read(values))
+        except WorkbenchError as error:
+            updates, wrong = self._form.mark(error, marked)
+            return updates | {self._side.marked: wrong, self._side.count: no_count(error.message)}
+        updates, wrong = self._form.mark(None, marked)
+        return updates | {self._side.marked: wrong, self._side.count: count_panel(count), self._side.problems: ""}
+
+    def choose_method(self, values: Values) -> Updates:
+        """The fields of the chosen method."""
+        kind = values[self._form.method.kind]
+        return self._form.method.choose(kind) | {self._form.method.kind: gr.update(info=summary(kind))}
+
+    def choose_model(self, values: Values) -> Updates:
+        """The card of the chosen base model, and its modules."""
+        return self._form.about_model(values[self._form.base_model] or "")
+
+    def choose_dataset(self, values: Values) -> Updates:
+        """The card of the chosen dataset."""
+        return self._form.about_dataset(values[self._form.dataset] or "")
+
+    def add_file(self, path: str) -> Updates:
+        """Put an uploaded file into the library and choose it; what is wrong with it is listed."""
+        try:
+            dataset = self._services.datasets.add(Path(path), name=Path(path).name)
+        except WorkbenchError as error:
+            heading = f"{Path(path).name} cannot be used"
+            return {self._form.dataset_card: problem_list(error.problems, heading)}
+        chosen = {self._form.dataset: gr.update(choices=self._form.datasets(), value=dataset.id)}
+        return chosen | self._form.about_dataset(dataset.id)
+
+    def start(self, values: Values) -> Updates:
+        """Queue the run and name it; nothing is made when anything is wrong."""
+        try:
+            run = self._services.submit(self._form.read(values))
+        except WorkbenchError as error:
+            return self._refused(error, values[self._side.marked], "The run was not started") | {self._side.started: ""}
+        return {self._side.started: run.id, self._side.problems: ""}
+
+    def open_yaml(self, path: str) -> Updates:
+        """Show the run config in a file."""
+        try:
+            config = config_file.load(Path(path))
+        except WorkbenchError as error:
+            return self._refused(error, [], f"{Path(path).name} cannot be opened")
+        return self._form.fill(config) | {self._side.problems: ""}
+
+    def save_yaml(self, values: Values) -> Updates:
+        """The form as a run config's YAML, for the browser to keep."""
+        try:
+            text = config_file.to_yaml(self._form.read(values))
+        except WorkbenchError as error:
+            return self._refused(error, values[self._side.marked], "Nothing was saved") | {self._side.yaml: ""}
+        return {self._side.yaml: text, self._side.problems: ""}
+
+    def _refused(self, error: WorkbenchError, marked: list[str], heading: str) -> Updates:
+        updates, wrong = self._form.mark(error, marked)
+        return updates | {self._side.marked: wrong, self._side.problems: problem_list(error.problems, heading)}
