@@ -7,6 +7,8 @@ from pathlib import Path
 import yaml
 from pydantic import Field, ValidationError
 
+from workbench.config import problems_of
+from workbench.errors import WorkbenchError
 from workbench.records import Record
 from workbench.runs.durable import write_whole
 
@@ -32,3 +34,11 @@ def load(path: Path) -> Labels:
 def save(labels: Labels, path: Path) -> None:
     """Replace the labels at `path`."""
     write_whole(path, yaml.safe_dump(labels.model_dump(mode="json"), allow_unicode=True, sort_keys=False), durable=True)
+
+
+def changed(labels: Labels, **values: object) -> Labels:
+    """`labels` with some `values` replaced; raises `WorkbenchError` with every problem."""
+    try:
+        return Labels.model_validate({**labels.model_dump(), **values})
+    except ValidationError as error:
+        raise WorkbenchError.of(problems_of(error)) from error

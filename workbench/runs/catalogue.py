@@ -1,0 +1,175 @@
+"""Keeps the index in step with the run folders: reads what is new in a folder, folds it, stores it.
+
+Used by one thread at a time, the supervisor's. Decides nothing about workers; a folder is read, never written.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from workbench.errors import WorkbenchError
+from workbench.events import Event
+from workbench.home import Home
+from workbench.records import Run, RunStatus
+from workbench.runs.events_log import read_from, shards
+from workbench.runs.folder import RunFolder, is_id
+from workbench.runs.index import Folded, Index
+from workbench.runs.progress import Progress, advance
+from workbench.runs.summary import Account, Life, status_of, summarise
+
+
+class Catalogue:
+    """The folders under a home, and the index over them."""
+
+    def __init__(self, home: Home, index: Index) -> None:
+        self._home = home
+        self._index = index
+        self._folded: dict[str, Folded] = {}
+        self._folders: dict[str, RunFolder] = {}
+        self._lives: dict[str, Life] = {}
+        self.changes = 0
+        """Counts up with every change of the index."""
+
+    def open(self) -> None:
+        """Make the index ready and bring it up to date with every folder."""
+        self._index.open()
+        self._folded = self._index.folded()
+        self.scan()
+
+    def close(self) -> None:
+        """Leave the index as it is."""
+        self._index.close()
+
+    def rebuild(self) -> int:
+        """Make the index again from the folders; returns how many runs there are."""
+        self._index.discard()
+        self._index.open()
+        self._folded.clear()
+        self._folders.clear()
+        return self.scan()
+
+    def repair_if_lost(self) -> None:
+        """Make the index again if its file was deleted."""
+        if self._index.lost():
+            self.rebuild()
+
+    def scan(self) -> int:
+        """Bring the index up to date with every folder; returns how many runs there are."""
+        self._drop_missing()
+        self._refresh_all(self.run_ids())
+        return len(self._folded)
+
+    def notice_folders(self) -> None:
+        """Take up folders that came from elsewhere, and drop those that are gone; cheap however many there are."""
+        self._drop_missing()
+        self._refresh_all(set(self.run_ids()) - self._folded.keys())
+
+    def _drop_missing(self) -> None:
+        for run_id in self._folded.keys() - set(self.run_ids()):
+            self.forget(run_id)
+
+    def _refresh_all(self, run_ids: Iterable[str]) -> None:
+        for run_id in sorted(run_ids):
+            with contextlib.suppress(WorkbenchError):  # its config cannot be read: a folder, but no run
+                self.refresh(run_id)
+
+    def run_ids(self) -> Iterator[str]:
+        """Every folder that can be a run."""
+        return (path.name for path in self._home.runs.iterdir() if is_id(path.name) and path.is_dir())
+
+    def folder(self, run_id: str) -> RunFolder:
+        """The folder of a run; its config is read once."""
+        if run_id not in self._folders:
+            self._folders[run_id] = RunFolder(self._home.runs / run_id)
+        return self._folders[run_id]
+
+    def progress(self, run_id: str) -> Progress:
+        """What the run's events told so far."""
+        return self._folded.get(run_id, Folded()).progress
+
+    def forget(self, run_id: str) -> None:
+        """Drop a run from the index."""
+        self._index.forget(run_id)
+        self._folded.pop(run_id, None)
+        self._folders.pop(run_id, None)
+        self._lives.pop(run_id, None)
+        self.changes += 1
+
+    def refresh(self, run_id: str, life: Life | None = None) -> None:
+        """Bring the index up to date with one folder; costs a few stats when nothing is new."""
+        folder = self.folder(run_id)
+        before = self._folded.get(run_id, Folded())
+        if _shrank(folder, before):
+            self._index.forget(run_id)
+            before = Folded()
+        signature = _signature(folder)
+        seen = life or self._lives.get(run_id, Life())
+        while True:
+            events, place = read_from(folder.events_dir, before.place)
+            fresh = [event for event in events if event.seq > before.progress.seq]
+            known = run_id in self._folded and signature == before.signature
+            if not events and known and seen == self._lives.get(run_id, Life()):
+                return
+            after = Folded(progress=_folded(before.progress, fresh), place=place, signature=signature)
+            self._index.put(self._summary(folder, after.progress, seen), after, fresh)
+            self._folded[run_id] = before = after
+            self._lives[run_id] = seen
+            self.changes += 1
+
+    def status(self, run_id: str) -> RunStatus:
+        """Where a run stands by what was folded so far."""
+        return status_of(self.folder(run_id).history, self.progress(run_id))
+
+    def run(self, run_id: str) -> Run:
+        """A run as it stands in the index; raises `WorkbenchError` when there is none."""
+        try:
+            run = self._index.run(run_id)
+        except sqlite3.DatabaseError:
+            run = None
+        if run is None:
+            raise WorkbenchError(f"There is no run “{run_id}”.", remedy="Look it up in the list of runs.")
+        return run
+
+    def _summary(self, folder: RunFolder, progress: Progress, life: Life) -> Run:
+        return summarise(
+            Account(
+                run_id=folder.id,
+                config=folder.config,
+                labels=folder.labels,
+                history=folder.history,
+                progress=progress,
+                checkpoints=folder.checkpoints(),
+                log_tail=folder.log_tail() if progress.ending is not None else "",
+                life=life,
+            )
+        )
+
+
+def _folded(progress: Progress, events: list[Event]) -> Progress:
+    for event in events:
+        progress = advance(progress, event)
+    return progress
+
+
+def _signature(folder: RunFolder) -> str:
+    """Changes whenever the server's own files of a run do, or its checkpoints."""
+    return " ".join(map(_stamp, (folder.labels_file, folder.history_file, folder.checkpoints_dir)))
+
+
+def _stamp(path: Path) -> str:
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return "-"
+    return f"{found.st_mtime_ns}:{found.st_size}"
+
+
+def _shrank(folder: RunFolder, folded: Folded) -> bool:
+    """Whether the events that were folded are no longer those of the folder: it was put in another's place."""
+    if folded.place.shard == 0:
+        return False
+    sizes = {shard.stem: shard.stat().st_size for shard in shards(folder.events_dir)}
+    return sizes.get(f"{folded.place.shard:06d}", -1) < folded.place.offset
