@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
+from huggingface_hub.errors import StrictDataclassError
 from torch import nn
 from transformers import (
     AutoConfig,
@@ -43,6 +44,18 @@ _AUTO_CLASSES: dict[str, Any] = {
     "token_cls": AutoModelForTokenClassification,
     "encoder": AutoModel,
 }
+_UNBUILDABLE = (
+    ArithmeticError,
+    AttributeError,
+    ImportError,
+    LookupError,
+    OSError,
+    RuntimeError,
+    StrictDataclassError,
+    TypeError,
+    ValueError,
+)
+"""What transformers raises for a config that it does not know or whose numbers do not fit."""
 _CLASSIFICATION_HEADS = ("score", "classifier")
 """peft's SEQ_CLS_HEAD_NAMES: the heads that all-linear leaves out."""
 _LAYER = re.compile(r"\.(\d+)(?:\.|$)")
@@ -76,7 +89,7 @@ def load_config(source: Path | str | dict[str, Any]) -> PretrainedConfig:
             config = AutoConfig.from_pretrained(Path(source).parent, gguf_file=Path(source).name)
         else:
             config = AutoConfig.from_pretrained(source, trust_remote_code=False, local_files_only=True)
-    except (ValueError, KeyError, TypeError, OSError, AttributeError) as error:
+    except _UNBUILDABLE as error:
         raise _unreadable(source, error) from error
     return config
 
@@ -87,7 +100,7 @@ def build_on_meta(config: PretrainedConfig, task: str | None = None) -> PreTrain
     try:
         with torch.device("meta"), no_init_weights():
             model = automatic.from_config(config, trust_remote_code=False)
-    except (ValueError, KeyError, TypeError, RuntimeError, AttributeError, ImportError, ZeroDivisionError) as error:
+    except _UNBUILDABLE as error:
         raise _unreadable(config.model_type, error) from error
     model.tie_weights()
     return cast(PreTrainedModel, model)

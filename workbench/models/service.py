@@ -59,7 +59,9 @@ class Models:
             return self._remembered(reference, "shipped", shipped)
         state = open_source(reference, self.home).config_state()
         cached = self.home.blueprints / f"{slug(reference)}-{state}.json"
-        if not cached.is_file():
+        try:
+            return self._remembered(reference, state, cached)
+        except (OSError, ValueError, KeyError):  # never read, or damaged
             write_blueprint(self._asked(reference), cached)
         return self._remembered(reference, state, cached)
 

@@ -100,7 +100,7 @@ class HubSource(Source):
     @contextmanager
     def _explained(self) -> Iterator[None]:
         """What the hub client raises, as sentences with a remedy."""
-        import httpx
+        from httpx2 import HTTPError  # the hub client's own HTTP library
         from huggingface_hub import errors
 
         try:
@@ -117,7 +117,7 @@ class HubSource(Source):
                 remedy="Check the spelling; a private model needs HF_TOKEN in the environment.",
                 field="base_model",
             ) from error
-        except (errors.LocalEntryNotFoundError, errors.HfHubHTTPError, httpx.HTTPError, ConnectionError) as error:
+        except (HTTPError, ConnectionError, errors.LocalEntryNotFoundError, errors.DryRunError) as error:
             raise self._unreachable() from error
         except OSError as error:
             raise WorkbenchError(
