@@ -9,16 +9,17 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from safetensors import SafetensorError
 from training_runs import MakeRun, carry_out, losses
 
 from workbench.errors import WorkbenchError
 from workbench.events import Failed, Finished, Phase, StepLogged
 from workbench.runs.folder import RunFolder
+from workbench.runs.lock import run_lock
 from workbench.training.failures import explain
 from workbench.training.trainer import RunTrainer
 
@@ -27,7 +28,6 @@ def failure(run: RunFolder) -> Failed:
     last = list(run.events())[-1]
     assert isinstance(last, Failed)
     assert last.remedy
-    assert last.message in "".join(problem for problem in (last.message, last.remedy))
     return last
 
 
@@ -85,24 +85,26 @@ def test_a_real_allocation_beyond_the_machine_is_out_of_memory() -> None:
     assert explain(caught.value, Phase.TRAINING).cause == "out-of-memory"
 
 
-def test_a_full_disk_while_saving_keeps_the_checkpoint_before(make_run: MakeRun) -> None:
-    """No file may grow beyond what the first checkpoint's largest needs, as on a disk that fills up."""
-    run = make_run(max_steps=4)
-    carry_out(run)
-    before = [checkpoint.name for checkpoint in run.checkpoints(verify=True)]
+def test_a_full_disk_while_saving_keeps_the_checkpoint_before(
+    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A real refusal of the system: from step 6 on no file may grow beyond what the adapter needs."""
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    again = make_run(max_steps=8, save_every=4, method={"rank": 32})
-    with pytest.raises((OSError, RuntimeError, WorkbenchError, Exception)) as caught:
+
+    def fill(_: RunTrainer) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (65536, limits[1]))
-        try:
-            carry_out(again)
-        finally:
-            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    assert caught.value
-    assert failure(again).cause == "disk-full"
-    assert again.checkpoints() == []
-    assert not list(again.checkpoints_dir.iterdir())
-    assert before == [checkpoint.name for checkpoint in run.checkpoints(verify=True)]
+
+    run = make_run(method={"rank": 32})
+    at_step(monkeypatch, 6, fill)
+    try:
+        with pytest.raises(SafetensorError, match="File too large"):
+            carry_out(run)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    told = failure(run)
+    assert (told.cause, "saving" in told.message) == ("disk-full", True)
+    assert [checkpoint.step for checkpoint in run.checkpoints(verify=True)] == [4]
+    assert [path.name for path in run.checkpoints_dir.iterdir()] == ["checkpoint-4"]
 
 
 def test_an_unreachable_base_model_is_told(make_run: MakeRun, home: Any) -> None:
@@ -153,37 +155,30 @@ def test_anything_else_is_told_with_its_trace(make_run: MakeRun, monkeypatch: py
     assert "in sabotaged" in told.traceback
 
 
-def test_the_process_saves_and_ends_with_0_on_sigterm_and_with_1_on_failure(make_run: MakeRun) -> None:
+def test_the_process_saves_and_ends_well_on_sigterm(make_run: MakeRun) -> None:
     """The worker as the supervisor starts it."""
-    run, lost = (
-        make_run(max_steps=100_000, save_every=50_000, evaluate_every=50_000),
-        make_run(data={"dataset": "gone"}),
+    run = make_run(max_steps=100_000, save_every=50_000, evaluate_every=50_000)
+    worker = subprocess.Popen(
+        [sys.executable, "-m", "workbench.training", str(run.path)],
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
     )
-    command = [sys.executable, "-m", "workbench.training"]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    workers = [
-        subprocess.Popen([*command, str(each.path)], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        for each in (run, lost)
-    ]
     deadline = time.monotonic() + 120
     while not any(isinstance(event, StepLogged) for event in run.events()):
-        assert workers[0].poll() is None, workers[0].communicate()[0].decode()
+        assert worker.poll() is None, worker.communicate()[0].decode()
         assert time.monotonic() < deadline
         time.sleep(0.1)
-    workers[0].send_signal(signal.SIGTERM)
-    output = [worker.communicate(timeout=60)[0].decode() for worker in workers]
-    assert [worker.returncode for worker in workers] == [0, 1], output
+    worker.send_signal(signal.SIGTERM)
+    output = worker.communicate(timeout=60)[0].decode()
+    assert worker.returncode == 0, output
     last = list(run.events())[-1]
     assert isinstance(last, Finished)
     assert last.stopped and last.step >= 1
     assert [checkpoint.step for checkpoint in run.checkpoints(verify=True)] == [last.step]
-    assert failure(lost).cause == "data-unusable"
-    assert "Traceback" in output[1]
 
 
-def test_a_second_worker_is_refused(make_run: MakeRun, tmp_path: Path) -> None:
-    from workbench.runs.lock import run_lock
-
+def test_a_second_worker_is_refused(make_run: MakeRun) -> None:
     run = make_run()
     with run_lock(run), pytest.raises(WorkbenchError, match="Another worker"):
         carry_out(run)

@@ -32,6 +32,15 @@ def load(folder: Path) -> Any:
     return AutoModelForCausalLM.from_pretrained(folder, attn_implementation="sdpa")
 
 
+def untrained(model_type: str, **shape: Any) -> Any:
+    """A random model of an architecture, as small as its own tests have it."""
+    sizes = {"vocab_size": 300, "hidden_size": 32, "intermediate_size": 64, "num_attention_heads": 2}
+    config = AutoConfig.for_model(
+        model_type, **sizes | {"num_key_value_heads": 2, "max_position_embeddings": 64, "num_hidden_layers": 2} | shape
+    )
+    return AutoModelForCausalLM.from_config(config)  # type: ignore[no-untyped-call]
+
+
 def with_lora(model: Any, **options: Any) -> Any:
     torch.manual_seed(0)
     adapted = get_peft_model(model, LoraConfig(r=4, target_modules="all-linear", task_type="CAUSAL_LM", **options))
@@ -112,38 +121,21 @@ def test_an_adapted_head_goes_through_its_module(tiny_model_folder: Path) -> Non
 
 
 def test_logits_that_are_scaled_after_the_head_go_through_the_model() -> None:
-    config = AutoConfig.for_model(
-        "granite", vocab_size=300, hidden_size=32, intermediate_size=64, num_hidden_layers=1, num_attention_heads=2,
-        num_key_value_heads=2, logits_scaling=8.0, max_position_embeddings=64,
-    )  # fmt: skip
-    objective = choose_objective(with_lora(AutoModelForCausalLM.from_config(config)), random_rows())
-    assert objective.head == "module"
+    assert choose_objective(with_lora(untrained("granite", logits_scaling=8.0)), random_rows()).head == "module"
 
 
 def test_a_window_shorter_than_the_rows_takes_the_padded_path() -> None:
-    def mistral(window: int) -> Any:
-        config = AutoConfig.for_model(
-            "mistral", vocab_size=300, hidden_size=32, intermediate_size=64, num_hidden_layers=1,
-            num_attention_heads=2, num_key_value_heads=2, sliding_window=window, max_position_embeddings=64,
-        )  # fmt: skip
-        return with_lora(AutoModelForCausalLM.from_config(config, attn_implementation="sdpa"))
-
     rows = random_rows()
     assert rows.longest == 27
-    short = choose_objective(mistral(16), rows)
+    short = choose_objective(with_lora(untrained("mistral", sliding_window=16)), rows)
     assert short.collate is padded
     assert "window of 16 tokens" in short.padded_because
     assert short.model.config._attn_implementation == "sdpa"
-    assert choose_objective(mistral(64), rows).collate is flattened
+    assert choose_objective(with_lora(untrained("mistral", sliding_window=64)), rows).collate is flattened
 
 
-def test_a_soft_cap_in_attention_takes_the_padded_path() -> None:
-    config = AutoConfig.for_model(
-        "gemma2", vocab_size=300, hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=2,
-        num_key_value_heads=2, head_dim=16, sliding_window=64, max_position_embeddings=64,
-    )  # fmt: skip
-    model = with_lora(AutoModelForCausalLM.from_config(config, attn_implementation="eager"))
-    objective = choose_objective(model, random_rows())
+def test_soft_caps_take_the_padded_path_and_the_whole_head() -> None:
+    objective = choose_objective(with_lora(untrained("gemma2", head_dim=16, sliding_window=64)), random_rows())
     assert objective.collate is padded
     assert "softcap" in objective.padded_because
     assert objective.head == "module"

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import torch
 from peft import PeftModel
+from training_runs import MakeRun, StopAt, carry_out, losses
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from training_runs import MakeRun, StopAt, carry_out, losses
 from workbench.events import (
     CheckpointRemoved,
     CheckpointSaved,
@@ -78,7 +78,8 @@ def test_evaluation_weighs_every_trained_token_alike(finished: RunFolder, tiny_m
     library = DatasetLibrary(Home(finished.path.parent.parent))
     conversations = library.conversations(library.resolve(data.dataset).id)
     tokenizer = AutoTokenizer.from_pretrained(tiny_model_folder)
-    model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(tiny_model_folder), finished.adapter).eval()
+    model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(tiny_model_folder), finished.adapter)
+    model.train(False)
     total, tokens = 0.0, 0
     for index in split(len(conversations), data.validation_share, data.split_seed)[1]:
         row = encode(conversations[index], tokenizer, train_on=data.train_on, max_length=data.max_length)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from transformers.utils import logging
+
 from workbench.events import Event, StepLogged
 from workbench.runs.folder import RunFolder
 from workbench.training.__main__ import attempt
 from workbench.training.stopping import StopRequest
 
 MakeRun = Callable[..., RunFolder]
+
+logging.disable_progress_bar()  # type: ignore[no-untyped-call]
 
 
 class StopAt(StopRequest):
