@@ -74,14 +74,12 @@ def _misfits(config: RunConfig, blueprint: Blueprint) -> list[Problem]:
 
 
 @contextmanager
-def open_services(home: Home, address: str = "") -> Iterator[Services]:
+def open_services(home: Home) -> Iterator[Services]:
     """Own `home`, start the supervisor, and hand out the services; workers go on when it is left.
-
-    `address` is where this process serves, for commands to find it; empty when it serves nobody.
 
     Raises `WorkbenchError` naming the owner when another process owns the home.
     """
-    with own(home, address):
+    with own(home):
         engine = EngineProcess(home)
         runs = Runs(home)
         runs.start()

@@ -40,14 +40,16 @@ def serve(home_option: Path | None, options: ServeOptions) -> None:
     """Own the home, listen, say what to open, and serve until Ctrl-C; running workers go on after it."""
     import uvicorn
 
+    from workbench.runs.owner import announce
     from workbench.services import open_services
     from workbench.web import build_app
 
     home = Home.locate(home_option)
     listener = _listen(options)
     address = _address(options, listener)
-    with listener, open_services(home, address=address) as services:
+    with listener, open_services(home) as services:
         app = build_app(services, options)
+        announce(home, address)
         config = uvicorn.Config(
             app, log_level="warning", access_log=False, root_path=options.root_path, timeout_graceful_shutdown=3
         )
