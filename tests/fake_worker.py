@@ -10,10 +10,8 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
-from workbench.config import RunConfig
 from workbench.errors import WorkbenchError
 from workbench.events import (
     CheckpointSaved,
@@ -26,43 +24,11 @@ from workbench.events import (
     Started,
     StepLogged,
 )
-from workbench.records import Run, RunStatus
-from workbench.runs import Runs, manifest
+from workbench.runs import manifest
 from workbench.runs.events_log import EventWriter
-from workbench.runs.executors.local import LocalExecutor
 from workbench.runs.folder import RunFolder
 from workbench.runs.lock import run_lock
 from workbench.runs.pulse import Pulse
-from workbench.runs.watch import Patience
-
-EXECUTOR_COMMAND = (sys.executable, __file__)
-IMPATIENT = Patience(tick=0.05, scan=0.2, stalled=0.6, stop=0.7, saving=2.0, farewell=0.7)
-
-
-def executor() -> LocalExecutor:
-    return LocalExecutor(EXECUTOR_COMMAND)
-
-
-def fake_config(behaviour: str) -> RunConfig:
-    return RunConfig.parse({"name": behaviour, "training": {"max_steps": 1000}})
-
-
-def wait_for(runs: Runs, run_id: str, *statuses: RunStatus, seconds: float = 20) -> Run:
-    return wait_until(runs, run_id, lambda run: run.status in statuses, seconds)
-
-
-def wait_until(runs: Runs, run_id: str, reached: Callable[[Run], bool], seconds: float = 20) -> Run:
-    deadline = time.monotonic() + seconds
-    while not reached(run := runs.get(run_id)):
-        assert time.monotonic() < deadline, f"still {run.status}: {run!r}\n{runs.log(run_id)}"
-        time.sleep(0.02)
-    return run
-
-
-def worker_pid(runs: Runs, run_id: str) -> int:
-    heart = runs.folder(run_id).heartbeat()
-    assert heart is not None
-    return heart.pid
 
 
 def loss_at(step: int) -> float:

@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import psutil
 import pytest
-from fake_worker import EXECUTOR_COMMAND, IMPATIENT, executor, fake_config, loss_at, wait_for, wait_until, worker_pid
+from fake_worker import loss_at
+from runs_kit import IMPATIENT, OVER, end_workers, executor, fake_config, wait_for, wait_until, worker_pid
 
 from workbench.config import RunConfig
 from workbench.errors import WorkbenchError
 from workbench.home import Home
 from workbench.records import Run, RunStatus
 from workbench.runs import Runs
-from workbench.runs.executors.local import LocalExecutor
-
-OVER = tuple(status for status in RunStatus if status.over)
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Home:
-    return Home(tmp_path)
+from workbench.runs.executors.local import COMMAND, LocalExecutor
 
 
 @pytest.fixture
@@ -36,13 +27,6 @@ def runs(home: Home) -> Iterator[Runs]:
     finally:
         service.close()
         end_workers(service)
-
-
-def end_workers(service: Runs) -> None:
-    for run in service.list():
-        heart = service.folder(run.id).heartbeat()
-        if heart is not None and heart.mark and psutil.pid_exists(heart.pid) and not run.status.over:
-            os.kill(heart.pid, signal.SIGKILL)
 
 
 def submit(runs: Runs, behaviour: str) -> Run:
@@ -270,11 +254,8 @@ def test_a_config_that_cannot_be_read_spoils_nothing_else(runs: Runs, home: Home
     assert wait_for(runs, fine.id, *OVER).status is RunStatus.FINISHED
 
 
-def test_the_worker_command_is_the_training_room(monkeypatch: pytest.MonkeyPatch) -> None:
-    from workbench.runs.executors.local import COMMAND
-
+def test_workers_are_those_of_the_training_room() -> None:
     assert COMMAND[1:] == ("-m", "workbench.training")
-    assert EXECUTOR_COMMAND[0] == COMMAND[0]
 
 
 def test_a_run_without_a_name_goes_by_its_id(runs: Runs) -> None:

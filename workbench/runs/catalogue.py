@@ -6,7 +6,6 @@ Used by one thread at a time, the supervisor's. Decides nothing about workers; a
 from __future__ import annotations
 
 import contextlib
-import sqlite3
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -35,7 +34,7 @@ class Catalogue:
 
     def open(self) -> None:
         """Make the index ready and bring it up to date with every folder."""
-        self._index.open()
+        self._index.open()  # one that had to be made anew is empty, and the scan fills it
         self._folded = self._index.folded()
         self.scan()
 
@@ -43,23 +42,31 @@ class Catalogue:
         """Leave the index as it is."""
         self._index.close()
 
-    def rebuild(self) -> int:
-        """Make the index again from the folders; returns how many runs there are."""
-        self._index.discard()
+    def rebuild(self, *, damaged: bool = False) -> int:
+        """Make the index again from the folders; returns how many runs there are.
+
+        Readers see the old content until the new is complete, unless the file is `damaged` and thrown away.
+        """
+        if damaged or self._index.lost():
+            self._index.discard()
         self._index.open()
-        self._folded.clear()
-        self._folders.clear()
-        return self.scan()
+        with self._index.together():
+            self._index.clear()
+            self._folded.clear()
+            self._folders.clear()
+            self._refresh_all(self.run_ids())
+        return len(self._folded)
 
     def repair_if_lost(self) -> None:
-        """Make the index again if its file was deleted."""
+        """Make the index again if its file was deleted or replaced."""
         if self._index.lost():
             self.rebuild()
 
     def scan(self) -> int:
         """Bring the index up to date with every folder; returns how many runs there are."""
-        self._drop_missing()
-        self._refresh_all(self.run_ids())
+        with self._index.together():
+            self._drop_missing()
+            self._refresh_all(self.run_ids())
         return len(self._folded)
 
     def notice_folders(self) -> None:
@@ -114,7 +121,7 @@ class Catalogue:
             if not events and known and seen == self._lives.get(run_id, Life()):
                 return
             after = Folded(progress=_folded(before.progress, fresh), place=place, signature=signature)
-            self._index.put(self._summary(folder, after.progress, seen), after, fresh)
+            self._index.put(_summary(folder, after.progress, seen), after, fresh)
             self._folded[run_id] = before = after
             self._lives[run_id] = seen
             self.changes += 1
@@ -123,32 +130,28 @@ class Catalogue:
         """Where a run stands by what was folded so far."""
         return status_of(self.folder(run_id).history, self.progress(run_id))
 
-    def run(self, run_id: str) -> Run:
-        """A run as it stands in the index; raises `WorkbenchError` when there is none."""
-        try:
-            run = self._index.run(run_id)
-        except sqlite3.DatabaseError:
-            run = None
-        if run is None:
-            raise WorkbenchError(f"There is no run “{run_id}”.", remedy="Look it up in the list of runs.")
-        return run
 
-    def _summary(self, folder: RunFolder, progress: Progress, life: Life) -> Run:
-        return summarise(
-            Account(
-                run_id=folder.id,
-                config=folder.config,
-                labels=folder.labels,
-                history=folder.history,
-                progress=progress,
-                checkpoints=folder.checkpoints(),
-                log_tail=folder.log_tail() if progress.ending is not None else "",
-                life=life,
-            )
+def read_run(folder: RunFolder) -> Run:
+    """A run as its folder tells it, without any index."""
+    return _summary(folder, _folded(Progress(), folder.events()), Life())
+
+
+def _summary(folder: RunFolder, progress: Progress, life: Life) -> Run:
+    return summarise(
+        Account(
+            run_id=folder.id,
+            config=folder.config,
+            labels=folder.labels,
+            history=folder.history,
+            progress=progress,
+            checkpoints=folder.checkpoints(),
+            log_tail=folder.log_tail() if progress.ending is not None else "",
+            life=life,
         )
+    )
 
 
-def _folded(progress: Progress, events: list[Event]) -> Progress:
+def _folded(progress: Progress, events: Iterable[Event]) -> Progress:
     for event in events:
         progress = advance(progress, event)
     return progress

@@ -13,9 +13,10 @@ from contextlib import closing, contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 from workbench.events import Evaluated, Event, Resumed, StepLogged
-from workbench.records import EvaluationColumns, MetricsDelta, Record, Run, StepColumns
+from workbench.records import Checkpoint, EvaluationColumns, MetricsDelta, Record, Run, StepColumns
 from workbench.runs.events_log import Place
 from workbench.runs.migrations import MIGRATIONS
 from workbench.runs.progress import Progress
@@ -31,6 +32,12 @@ class Folded(Record):
     place: Place = Place()
     signature: str = ""
     """Sizes and times of the files that the server writes, as they were."""
+
+
+_SHAPE = (
+    crc32(" ".join(name for kind in (Run, Checkpoint, Progress, Folded) for name in kind.model_fields).encode()) >> 1
+)
+"""Of the records that are kept as JSON: an index that holds others is made anew."""
 
 
 class Index:
@@ -73,6 +80,17 @@ class Index:
             return self.path.stat().st_ino != self._inode
         except FileNotFoundError:
             return True
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Readers see all of what is written within, or nothing of it yet."""
+        with self._writing():
+            yield
+
+    def clear(self) -> None:
+        """Drop everything."""
+        with self._writing() as connection:
+            connection.execute("DELETE FROM runs")
 
     def put(self, run: Run, folded: Folded, events: Sequence[Event] = ()) -> None:
         """Store `run` as it is after `events`, which follow those stored before."""
@@ -151,20 +169,25 @@ class Index:
             return False
         connection.execute("CREATE TABLE IF NOT EXISTS migrations (name TEXT PRIMARY KEY) WITHOUT ROWID")
         done = {name for (name,) in connection.execute("SELECT name FROM migrations")}
-        if done - MIGRATIONS.keys():
-            return False  # a newer workbench wrote it
+        (shape,) = connection.execute("PRAGMA user_version").fetchone()
+        if done - MIGRATIONS.keys() or shape not in (0, _SHAPE):
+            return False  # another workbench wrote it
         for name, statements in MIGRATIONS.items():
             if name not in done:
                 with self._writing():
                     for statement in statements:
                         connection.execute(statement)
                     connection.execute("INSERT INTO migrations (name) VALUES (?)", (name,))
-        return done == MIGRATIONS.keys()
+        connection.execute(f"PRAGMA user_version = {_SHAPE}")
+        return bool(done)
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
-        """One short transaction, all of it or nothing."""
+        """One transaction, all of it or nothing; within another it is a part of that one."""
         assert self._writer is not None, "the index is not open"
+        if self._writer.in_transaction:
+            yield self._writer
+            return
         self._writer.execute("BEGIN IMMEDIATE")
         try:
             yield self._writer

@@ -9,18 +9,22 @@ from __future__ import annotations
 import shutil
 import sqlite3
 import time
+from collections.abc import Callable
+from typing import TypeVar
 
 from workbench.config import RunConfig
 from workbench.errors import WorkbenchError
 from workbench.home import Home
 from workbench.records import EvaluationColumns, MetricsDelta, Run, RunStatus, StepColumns
 from workbench.runs import history, labels
-from workbench.runs.catalogue import Catalogue
+from workbench.runs.catalogue import Catalogue, read_run
 from workbench.runs.executor import EXECUTORS, Executor
 from workbench.runs.folder import RunFolder, run_folder
 from workbench.runs.index import Index
 from workbench.runs.supervisor import Supervisor
 from workbench.runs.watch import Patience
+
+T = TypeVar("T")
 
 
 class Runs:
@@ -51,11 +55,12 @@ class Runs:
     def list(self, query: str = "") -> list[Run]:
         """The runs that have every word of `query` in what a list shows of them, the newest first."""
         words = query.casefold().split()
-        return [run for run in self._index.runs() if all(word in _searched(run) for word in words)]
+        found = _patiently(self._index.runs)
+        return [run for run in found if all(word in _searched(run) for word in words)]
 
     def get(self, run_id: str) -> Run:
         """One run; raises `WorkbenchError` when there is none."""
-        return self._catalogue.run(run_id)
+        return _patiently(lambda: self._index.run(run_id)) or read_run(self.folder(run_id))
 
     def config(self, run_id: str) -> RunConfig:
         """What was asked of it."""
@@ -67,16 +72,11 @@ class Runs:
 
     def metrics(self, run_id: str, after: int = 0) -> MetricsDelta:
         """What it logged after the event `after`, a column a measure; later steps of superseded attempts are gone."""
-        try:
-            delta = self._index.metrics(run_id, after)
-        except sqlite3.DatabaseError:  # the index is being made again: nothing new for a moment
-            delta = None
-        if delta is None:
-            self.folder(run_id)
-            return MetricsDelta(
-                run=run_id, cursor=after, reset=False, steps=StepColumns(), evaluations=EvaluationColumns()
-            )
-        return delta
+        delta = _patiently(lambda: self._index.metrics(run_id, after))
+        if delta is not None:
+            return delta
+        self.folder(run_id)  # it is there, and not yet in the index
+        return MetricsDelta(run=run_id, cursor=0, reset=False, steps=StepColumns(), evaluations=EvaluationColumns())
 
     def log(self, run_id: str, lines: int = 40) -> str:
         """The last lines of its worker's output."""
@@ -170,6 +170,21 @@ class Runs:
 def _searched(run: Run) -> str:
     shown = (run.name, run.id, run.base_model, run.dataset, run.method, run.status, run.note, *run.tags)
     return " ".join(shown).casefold()
+
+
+def _patiently(read: Callable[[], T]) -> T:
+    """What `read` gives; a damaged or deleted index is being made again, which takes a moment."""
+    deadline = time.monotonic() + 3
+    while True:
+        try:
+            return read()
+        except sqlite3.DatabaseError as error:
+            if time.monotonic() > deadline:
+                raise WorkbenchError(
+                    f"The index of the runs cannot be read: {error}.",
+                    remedy="Try again in a moment; if it stays so, run “workbench reindex”.",
+                ) from error
+            time.sleep(0.05)
 
 
 def _sweep(home: Home) -> None:

@@ -95,17 +95,11 @@ class Supervisor(threading.Thread):
         """The thread outlives a full disk, a damaged index and a folder that cannot be read; it tries again."""
         try:
             work()
+        except (OSError, WorkbenchError, sqlite3.OperationalError):
+            log.exception("The supervisor could not do its work; it tries again.")
         except sqlite3.DatabaseError:
             log.exception("The index is damaged and is made again.")
-            self._repair()
-        except (OSError, WorkbenchError):
-            log.exception("The supervisor could not do its work; it tries again.")
-
-    def _repair(self) -> None:
-        try:
-            self._catalogue.rebuild()
-        except (OSError, sqlite3.DatabaseError):
-            log.exception("The index could not be made again; it is tried again.")
+            self._guarded(lambda: self._catalogue.rebuild(damaged=True))
 
     def _begin(self) -> None:
         """Find the workers of an earlier supervisor, and bring the queue in line with the folders."""
