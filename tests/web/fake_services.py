@@ -174,9 +174,7 @@ class FakePlayground:
         finished = [run for run in self.runs.list() if run.status in (RunStatus.FINISHED, RunStatus.STOPPED)]
         return [base, *(PaneChoice(id=run.id, label=run.name, base_model=run.base_model) for run in finished)]
 
-    def stream(
-        self, model: str, base_model: str, messages: Sequence[Message], sampling: Sampling
-    ) -> Iterator[Delta]:
+    def stream(self, model: str, base_model: str, messages: Sequence[Message], sampling: Sampling) -> Iterator[Delta]:
         words = f"I am {model} and you said: {messages[-1].content} ".split(" ") * 4
         started = time.monotonic()
         try:

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 
 import gradio as gr
 
+from workbench.ui.components.markup import markup
+
 if TYPE_CHECKING:
     from workbench.services import Services
 
 
 def page(services: Services, site: gr.Blocks) -> None:
     """Place the page."""
-    gr.HTML("<lw-playground></lw-playground>")
+    markup("<lw-playground></lw-playground>")

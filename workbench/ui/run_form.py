@@ -17,6 +17,7 @@ from workbench.errors import WorkbenchError
 from workbench.records import Blueprint
 from workbench.ui.components import dataset_card, model_card, problems
 from workbench.ui.components.form import Form, Updates
+from workbench.ui.components.markup import markup
 from workbench.ui.method_form import MethodForm
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class RunForm:
                 choices, value=field.default, label=field.title, info=field.description, allow_custom_value=True
             )
             self._form.adopt("base_model", self.base_model, field.description or "")
-            self.model_card = gr.HTML()
+            self.model_card = markup()
 
     def _place_data(self) -> None:
         fields = DataConfig.model_fields
@@ -63,7 +64,7 @@ class RunForm:
                 )
                 self.upload = gr.UploadButton("Add a file", file_types=ROW_FILES, scale=1, min_width=140)
             self._form.adopt("data.dataset", self.dataset, "A sample, a file you added, or a path on the server.")
-            self.dataset_card = gr.HTML()
+            self.dataset_card = markup()
             with gr.Accordion("Data settings", open=False), gr.Row():
                 self._form.add_part("data", DataConfig, DATA_FOLDED)
 
@@ -145,5 +146,5 @@ class RunForm:
 def _section(title: str) -> gr.Column:
     column = gr.Column(elem_classes="lw-section")
     with column:
-        gr.HTML(f"<h2>{title}</h2>")
+        markup(f"<h2>{title}</h2>")
     return column

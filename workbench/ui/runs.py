@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 
 import gradio as gr
 
+from workbench.ui.components.markup import markup
+
 if TYPE_CHECKING:
     from workbench.services import Services
 
 
 def page(services: Services, site: gr.Blocks) -> None:
     """Place the page; which run it shows stands in its address."""
-    gr.HTML("<lw-runs></lw-runs>")
+    markup("<lw-runs></lw-runs>")

@@ -14,6 +14,7 @@ from workbench.config import RunConfig
 from workbench.errors import WorkbenchError
 from workbench.ui.components.count import count_panel, no_count
 from workbench.ui.components.form import Updates
+from workbench.ui.components.markup import markup
 from workbench.ui.components.problems import problem_list
 from workbench.ui.method_form import summary
 from workbench.ui.run_form import RunForm
@@ -48,8 +49,8 @@ class Side:
     """What stands beside the form: the count, the problems, the buttons."""
 
     def __init__(self) -> None:
-        self.count = gr.HTML()
-        self.problems = gr.HTML()
+        self.count = markup()
+        self.problems = markup()
         self.start = gr.Button("Start run", variant="primary", size="lg")
         with gr.Row():
             self.open = gr.UploadButton("Open YAML", file_types=[".yaml", ".yml"], size="md", min_width=120)

@@ -101,50 +101,50 @@ def _run_routes(api: APIRouter, services: Services) -> None:
         """Queue a run."""
         return services.submit(config)
 
-    known = Depends(_existing(services))
+    known: Any = Depends(_existing(services))
 
     @api.get("/runs/{run_id}")
-    def run(found: Annotated[Run, known]) -> Run:
+    def run(found: Run = known) -> Run:
         """One run as it stands."""
         return found
 
     @api.get("/runs/{run_id}/config")
-    def config(found: Annotated[Run, known]) -> dict[str, Any]:
+    def config(found: Run = known) -> dict[str, Any]:
         """What the run was asked to do."""
         return services.runs.config(found.id).model_dump(mode="json")
 
     @api.get("/runs/{run_id}/metrics")
-    def metrics(found: Annotated[Run, known], after: Annotated[int, Query(ge=0)] = 0) -> Any:
+    def metrics(found: Run = known, after: Annotated[int, Query(ge=0)] = 0) -> Any:
         """What was measured since the cursor `after`, by columns."""
         return services.runs.metrics(found.id, after)
 
     @api.get("/runs/{run_id}/log")
-    def log(found: Annotated[Run, known], lines: Annotated[int, Query(ge=1, le=10_000)] = 40) -> dict[str, str]:
+    def log(found: Run = known, lines: Annotated[int, Query(ge=1, le=10_000)] = 40) -> dict[str, str]:
         """The last lines of the worker's log."""
         return {"log": services.runs.log(found.id, lines)}
 
 
 def _action_routes(api: APIRouter, services: Services) -> None:
-    known = Depends(_existing(services))
+    known: Any = Depends(_existing(services))
 
     @api.post("/runs/{run_id}/stop")
-    def stop(found: Annotated[Run, known]) -> Run:
+    def stop(found: Run = known) -> Run:
         """Ask the run to save and stop."""
         return services.runs.stop(found.id)
 
     @api.post("/runs/{run_id}/resume")
-    def resume(found: Annotated[Run, known]) -> Run:
+    def resume(found: Run = known) -> Run:
         """Go on from the newest checkpoint."""
         return services.runs.resume(found.id)
 
     @api.post("/runs/{run_id}/name")
-    def rename(found: Annotated[Run, known], name: Annotated[str, Body(embed=True, max_length=200)]) -> Run:
+    def rename(name: Annotated[str, Body(embed=True, max_length=200)], found: Run = known) -> Run:
         """Call the run something else."""
         services.runs.rename(found.id, name)
         return services.runs.get(found.id)
 
     @api.delete("/runs/{run_id}", status_code=204)
-    def delete(found: Annotated[Run, known]) -> None:
+    def delete(found: Run = known) -> None:
         """Delete the run and everything in its folder."""
         services.runs.delete(found.id)
 

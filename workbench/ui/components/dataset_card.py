@@ -6,7 +6,6 @@ import html
 from collections import Counter
 from collections.abc import Sequence
 
-
 from workbench.records import Conversation, Dataset, RowProblem
 from workbench.ui.components.numbers import size
 
@@ -73,7 +72,9 @@ def _row(conversation: Conversation) -> str:
         f'<p><span class="lw-role lw-role-{role}">{role}</span>{html.escape(_shortened(text))}</p>'
         for role, text in turns
     )
-    return f'<div class="lw-row" role="listitem"><span class="lw-line-number">line {conversation.line}</span>{said}</div>'
+    return (
+        f'<div class="lw-row" role="listitem"><span class="lw-line-number">line {conversation.line}</span>{said}</div>'
+    )
 
 
 def _shortened(text: str) -> str:

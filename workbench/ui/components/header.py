@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import gradio as gr
+from workbench.ui.components.markup import markup
 
 PAGES = (("Train", "./"), ("Runs", "./runs"), ("Playground", "./playground"))
 
@@ -12,8 +12,7 @@ def header(current: str) -> None:
     links = "".join(
         f'<a href="{target}"{" aria-current=page" if name == current else ""}>{name}</a>' for name, target in PAGES
     )
-    gr.HTML(
+    markup(
         f'<header class="lw-header"><a class="lw-name" href="./">LoRA Workbench</a>'
-        f'<nav aria-label="Pages">{links}</nav></header>',
-        elem_classes="lw-top",
+        f'<nav aria-label="Pages">{links}</nav></header>'
     )
