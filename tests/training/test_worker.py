@@ -99,10 +99,10 @@ def test_the_adapter_opens_in_plain_peft(finished: RunFolder, tiny_model_folder:
     def logits(adapter: Path) -> Any:
         base = AutoModelForCausalLM.from_pretrained(tiny_model_folder)
         with torch.no_grad():
-            return PeftModel.from_pretrained(base, adapter).eval()(tokens).logits
+            return PeftModel.from_pretrained(base, adapter).train(False)(tokens).logits
 
     with torch.no_grad():
-        base = AutoModelForCausalLM.from_pretrained(tiny_model_folder).eval()(tokens).logits
+        base = AutoModelForCausalLM.from_pretrained(tiny_model_folder).train(False)(tokens).logits
     torch.testing.assert_close(logits(finished.adapter), logits(checkpoint), rtol=0, atol=0)
     assert (logits(finished.adapter) - base).abs().max() > 1e-2
     assert not list(finished.adapter.glob("*.bin"))
@@ -118,11 +118,15 @@ def test_the_environment_names_what_the_numbers_depend_on(finished: RunFolder) -
     assert facts["base_model_revision"] and facts["dataset"]
 
 
-@pytest.mark.parametrize("step", [5, 7], ids=["in the middle of an epoch", "at the end of an epoch"])
-def test_resume_equals_uninterrupted(make_run: MakeRun, finished: RunFolder, step: int) -> None:
+@pytest.mark.parametrize(
+    ("asked", "step"),
+    [(5, 5), (6, 5), (7, 7)],
+    ids=["in the middle of an epoch", "while evaluating", "at the end of an epoch"],
+)
+def test_resume_equals_uninterrupted(make_run: MakeRun, finished: RunFolder, asked: int, step: int) -> None:
     """With dropout, accumulation and an epoch of seven steps."""
     run = make_run()
-    events = carry_out(run, StopAt(run, step))
+    events = carry_out(run, StopAt(run, asked))
     last = events[-1]
     assert isinstance(last, Finished)
     assert (last.step, last.stopped) == (step, True)

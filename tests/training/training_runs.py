@@ -17,7 +17,7 @@ logging.disable_progress_bar()  # type: ignore[no-untyped-call]
 
 
 class StopAt(StopRequest):
-    """Asks to stop as soon as the run has logged `step`."""
+    """Asks to stop from the moment on when the step before `step` was logged."""
 
     def __init__(self, folder: RunFolder, step: int) -> None:
         super().__init__(folder)
@@ -25,7 +25,7 @@ class StopAt(StopRequest):
         self._step = step
 
     def made(self) -> bool:
-        return any(event.step >= self._step for event in self._reached.events() if isinstance(event, StepLogged))
+        return any(event.step >= self._step - 1 for event in self._reached.events() if isinstance(event, StepLogged))
 
 
 def carry_out(folder: RunFolder, stop: StopRequest | None = None) -> list[Event]:
