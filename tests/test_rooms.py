@@ -31,9 +31,10 @@ ROOMS: dict[str, set[str]] = {
     "data": {"formats"},
     "runs": {"data", "calculator", "models"},
     "training": {"runs", "data", "models", "calculator", "methods", "formats", "tasks"},
-    "engine": {"runs", "data", "models", "calculator", "methods", "formats", "tasks", "training"},
-    "engine_process": {"runs"},
-    "playground": {"runs", "data", "models", "engine_process"},
+    "protocol": set(),
+    "engine": {"runs", "data", "models", "calculator", "methods", "formats", "tasks", "training", "protocol"},
+    "engine_process": {"runs", "protocol"},
+    "playground": {"runs", "data", "models", "engine_process", "protocol"},
 }
 NEVER_BELOW = {"runs.index", "runs.supervisor", "ui", "web", "cli", "services"}
 """What a worker or the engine must not know."""

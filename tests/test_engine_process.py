@@ -1,0 +1,203 @@
+"""The real engine process over HTTP: panes at once, stopping, dying and coming back, and who may talk to it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+from engine_homes import save_run
+
+from workbench.engine_process import EngineProcess
+from workbench.errors import WorkbenchError
+from workbench.home import Home
+from workbench.playground import Delta, Playground, Sampling
+from workbench.protocol.engine import EnginePhase, TokeniseRequest
+from workbench.records import Conversation, Message
+from workbench.runs import Runs
+
+QUESTION = [Message(role="user", content="What is brick number 3 made of?")]
+LONG = Sampling(max_tokens=150, temperature=1.0, seed=5)
+SHORT = Sampling(max_tokens=12)
+
+
+@pytest.fixture(scope="module")
+def engine_home(tmp_path_factory: pytest.TempPathFactory, tiny_model_folder: Path) -> Home:
+    home = Home(tmp_path_factory.mktemp("engine-home"))
+    save_run(home, "one", tiny_model_folder, seed=1)
+    save_run(home, "two", tiny_model_folder, seed=2)
+    return home
+
+
+@pytest.fixture(scope="module")
+def engine(engine_home: Home) -> Iterator[EngineProcess]:
+    process = EngineProcess(engine_home)
+    yield process
+    process.close()
+
+
+@pytest.fixture(scope="module")
+def playground(engine: EngineProcess) -> Playground:
+    return Playground(engine, Runs(engine.home))
+
+
+@pytest.fixture
+def base_model(tiny_model_folder: Path) -> str:
+    return f"folder:{tiny_model_folder}"
+
+
+def answer(playground: Playground, pane: str, base_model: str, sampling: Sampling = SHORT) -> tuple[str, Delta]:
+    deltas = list(playground.stream(pane, base_model, QUESTION, sampling))
+    return "".join(delta.text for delta in deltas), deltas[-1]
+
+
+def test_nothing_runs_until_it_is_needed(engine_home: Home) -> None:
+    idle = EngineProcess(engine_home)
+    assert not idle.running()
+    assert idle.status().phase == EnginePhase.STOPPED
+
+
+def test_an_adapter_answers_otherwise_than_the_base_and_says_who_it_is(playground: Playground, base_model: str) -> None:
+    base_text, base_end = answer(playground, "base", base_model)
+    text, end = answer(playground, "one", base_model)
+    assert text != base_text
+    assert base_end.adapter_hash is None
+    assert end.facts is not None
+    assert end.facts.adapter is not None
+    assert end.facts.adapter.rank == 4
+    assert len(end.adapter_hash or "") == 12
+    assert end.facts.distance is not None
+    assert end.facts.distance.kl > 0.01
+    assert end.facts.distance.top != end.facts.distance.top_base
+
+
+def test_strength_scales_the_adapter(playground: Playground, base_model: str) -> None:
+    base_text, _ = answer(playground, "base", base_model)
+    off_text, off = answer(playground, "one@0", base_model)
+    _, half = answer(playground, "one@0.5", base_model)
+    _, full = answer(playground, "one", base_model)
+    assert off_text == base_text
+    found = [end.facts.distance.kl for end in (off, half, full) if end.facts and end.facts.distance]
+    assert found[0] < 1e-6
+    assert found[1] > 0.01
+    assert found[1] != found[2]
+
+
+def test_panes_stream_at_the_same_time(playground: Playground, base_model: str) -> None:
+    times: dict[str, list[float]] = {"base": [], "one": [], "two": []}
+
+    def read(pane: str) -> None:
+        for delta in playground.stream(pane, base_model, QUESTION, LONG):
+            if delta.text:
+                times[pane].append(time.monotonic())
+
+    threads = [threading.Thread(target=read, args=(pane,)) for pane in times]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert max(seen[0] for seen in times.values()) < min(seen[-1] for seen in times.values())
+
+
+def test_the_same_seed_gives_the_same_answer_with_other_panes_open(playground: Playground, base_model: str) -> None:
+    alone, _ = answer(playground, "one", base_model, LONG)
+    others = [threading.Thread(target=answer, args=(playground, pane, base_model, LONG)) for pane in ("base", "two")]
+    for other in others:
+        other.start()
+    together, _ = answer(playground, "one", base_model, LONG)
+    for other in others:
+        other.join()
+    different, _ = answer(playground, "one", base_model, LONG.model_copy(update={"seed": 6}))
+    assert together == alone
+    assert different != alone
+
+
+def test_a_closed_stream_ends_the_generation(playground: Playground, engine: EngineProcess, base_model: str) -> None:
+    stream = playground.stream("one", base_model, QUESTION, Sampling(max_tokens=230, temperature=1.5, seed=1))
+    next(delta for delta in stream if delta.text)
+    stream.close()
+    deadline = time.monotonic() + 2
+    while any(model.rows for model in engine.status().models):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_a_killed_engine_breaks_the_answer_and_the_next_one_works(
+    playground: Playground, engine: EngineProcess, base_model: str
+) -> None:
+    stream = playground.stream("one", base_model, QUESTION, Sampling(max_tokens=230, temperature=1.5, seed=1))
+    next(delta for delta in stream if delta.text)
+    assert engine.pid is not None
+    os.kill(engine.pid, signal.SIGKILL)
+    with pytest.raises(WorkbenchError, match="engine stopped"):
+        list(stream)
+    text, end = answer(playground, "one", base_model)
+    assert text
+    assert end.done
+
+
+def test_a_hanging_engine_is_replaced(
+    engine: EngineProcess, playground: Playground, base_model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workbench.engine_process.HEALTH_SECONDS", 0.5)
+    monkeypatch.setattr("workbench.engine_process.TRUSTED_SECONDS", 0.0)
+    first = engine.pid
+    assert first is not None
+    os.kill(first, signal.SIGSTOP)
+    text, _ = answer(playground, "base", base_model)
+    assert text
+    assert engine.pid != first
+
+
+def test_refusals_reach_the_pane(playground: Playground, base_model: str, engine_home: Home) -> None:
+    with pytest.raises(WorkbenchError, match="no run “missing”"):
+        answer(playground, "missing", base_model)
+    with pytest.raises(WorkbenchError, match="not a model id"):
+        answer(playground, "../one", base_model)
+    with pytest.raises(WorkbenchError, match="is an adapter of"):
+        answer(playground, "one", "folder:/elsewhere")
+    too_long = [Message(role="user", content="brick " * 400)]
+    with pytest.raises(WorkbenchError, match="context holds 256"):
+        list(playground.stream("base", base_model, too_long, SHORT))
+
+
+def test_the_token_is_needed(engine: EngineProcess) -> None:
+    address = engine.client().base_url
+    assert httpx.get(f"{address}/health").status_code == 401
+    assert httpx.get(f"{address}/health", headers={"Authorization": "Bearer x"}).status_code == 401
+    assert engine.client().get("/health").json() == {"ok": True}
+
+
+def test_blueprint_and_tokens(engine: EngineProcess, base_model: str) -> None:
+    assert engine.blueprint(base_model).num_layers == 3
+    chat = (Message(role="user", content="Grüße 🏠?"), Message(role="assistant", content="brick"))
+    asked = TokeniseRequest(model=base_model, conversations=(Conversation(line=1, messages=chat),))
+    told = engine.tokenise(asked).conversations[0]
+    assert "".join(told.pieces) == ("<|im_start|>user\nGrüße 🏠?<|im_end|>\n<|im_start|>assistant\nbrick<|im_end|>\n")
+    trained = "".join(piece for piece, counts in zip(told.pieces, told.trained, strict=True) if counts)
+    assert trained == "brick<|im_end|>"
+
+
+def test_the_engine_ends_with_its_parent(engine_home: Home) -> None:
+    code = (
+        "import sys, pathlib, os, signal\n"
+        "from workbench.engine_process import EngineProcess\n"
+        "from workbench.home import Home\n"
+        f"engine = EngineProcess(Home(pathlib.Path({str(engine_home.path)!r})))\n"
+        "engine.client(); print(engine.pid, flush=True)\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    child = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    pid = int(child.stdout)
+    deadline = time.monotonic() + 10
+    while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)

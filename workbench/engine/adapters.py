@@ -1,0 +1,231 @@
+"""Reading an adapter's folder: safetensors only, checked against the base model by name and shape.
+
+A plain LoRA adapter comes out as small matrices by module name, ready to be mixed into a batch with others. Whatever
+else peft can load is marked as not mixable, with the reason.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import PeftConfig
+from peft.utils.other import get_pattern_key
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from workbench.errors import Problem, WorkbenchError
+from workbench.protocol.chat import AdapterFacts
+
+WEIGHTS = "adapter_model.safetensors"
+_LOW_RANK = re.compile(r"base_model\.model\.(?P<module>.+)\.lora_(?P<embedding>embedding_)?(?P<side>[AB])(?:\.weight)?")
+_SPECIAL = {
+    "use_dora": "DoRA rescales every output",
+    "use_qalora": "QA-LoRA pools its inputs",
+    "alora_invocation_tokens": "activated LoRA starts in the middle of a text",
+    "arrow_config": "Arrow routes between adapters",
+    "kasa_config": "KaSA changes the base weights",
+    "use_bdlora": "block-diagonal LoRA has matrices of another shape",
+    "layer_replication": "it replicates layers of the base model",
+    "target_parameters": "it adapts parameters inside modules",
+    "trainable_token_indices": "it trains single tokens",
+    "lora_bias": "it trains a bias",
+}
+
+
+@dataclass(frozen=True)
+class LowRank:
+    """What a LoRA adapter adds to one module: ``x · down · up``, with its scaling already in `up`."""
+
+    down: Tensor
+    """(in, rank); for an embedding (rows, rank)."""
+    up: Tensor
+    """(rank, out)."""
+    embedding: bool
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """One adapter of one base model, read and checked."""
+
+    name: str
+    folder: Path
+    hash: str
+    method: str
+    rank: int | None
+    chat_template: str | None
+    """The template saved beside it, if one was."""
+    unmixable: str = ""
+    """Why it cannot share a batch with others; empty when it can."""
+    modules: Mapping[str, LowRank] = field(default_factory=dict)
+
+    def facts(self, strength: float) -> AdapterFacts:
+        """What an answer tells about it."""
+        return AdapterFacts(
+            name=self.name,
+            hash=self.hash,
+            method=self.method,
+            rank=self.rank,
+            strength=strength,
+            mixed=not self.unmixable,
+        )
+
+
+def read_adapter(name: str, folder: Path, model: nn.Module) -> Adapter:
+    """The adapter in `folder`, on the device and in the dtype of `model`.
+
+    Raises `WorkbenchError` when its weights are not safetensors, or were made for another base model.
+    """
+    config = read_config(folder)
+    weights = _without_copies(_read_weights(folder), model)
+    unmixable = _why_unmixable(config, weights)
+    modules = {} if unmixable else _low_rank(config, weights, model)
+    return Adapter(
+        name=name,
+        folder=folder,
+        hash=hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()[:12],
+        method=_method(config),
+        rank=getattr(config, "r", None),
+        chat_template=read_chat_template(folder),
+        unmixable=unmixable,
+        modules=modules,
+    )
+
+
+def read_config(folder: Path) -> PeftConfig:
+    """peft's config in `folder`; raises `WorkbenchError` when there is none or its weights are pickled."""
+    if not (folder / WEIGHTS).is_file():
+        pickled = (folder / "adapter_model.bin").is_file()
+        raise WorkbenchError(
+            "The adapter's weights are in adapter_model.bin, which can run code when it is read."
+            if pickled
+            else f"The adapter has no {WEIGHTS}.",
+            remedy="Convert it to safetensors where it was made." if pickled else "Train it again, or copy the file.",
+            field="model",
+        )
+    try:
+        config: PeftConfig = PeftConfig.from_pretrained(str(folder))
+    except (OSError, TypeError, ValueError, KeyError) as error:
+        raise WorkbenchError(
+            f"The adapter's config cannot be read: {error}", remedy="Train or copy the adapter again.", field="model"
+        ) from error
+    return config
+
+
+def read_chat_template(folder: Path) -> str | None:
+    """The chat template saved beside an adapter, in either of the places transformers writes it to."""
+    template = folder / "chat_template.jinja"
+    if template.is_file():
+        return template.read_text(encoding="utf-8")
+    tokenizer = folder / "tokenizer_config.json"
+    if not tokenizer.is_file():
+        return None
+    found = json.loads(tokenizer.read_text(encoding="utf-8")).get("chat_template")
+    return found if isinstance(found, str) else None
+
+
+def _read_weights(folder: Path) -> dict[str, Tensor]:
+    try:
+        return load_file(folder / WEIGHTS)
+    except (OSError, SafetensorError) as error:
+        raise WorkbenchError(
+            f"The adapter's weights cannot be read: {error}",
+            remedy="The file is damaged: train the adapter again, or copy it again.",
+            field="model",
+        ) from error
+
+
+def _without_copies(weights: Mapping[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
+    """`weights` without unchanged copies of the base's own, which peft saves beside adapters of embeddings."""
+    own = dict(model.named_parameters(remove_duplicate=False))
+
+    def is_copy(key: str, tensor: Tensor) -> bool:
+        base = own.get(key.removeprefix("base_model.model.").replace(".base_layer.", "."))
+        return base is not None and base.shape == tensor.shape and torch.equal(base, tensor.to(base))
+
+    return {key: tensor for key, tensor in weights.items() if not is_copy(key, tensor)}
+
+
+def _method(config: PeftConfig) -> str:
+    kind = str(getattr(config.peft_type, "value", config.peft_type)).lower()
+    return "dora" if getattr(config, "use_dora", False) else kind
+
+
+def _why_unmixable(config: PeftConfig, weights: Mapping[str, Tensor]) -> str:
+    if _method(config) not in ("lora", "dora"):
+        return f"{_method(config)} is no plain low-rank update"
+    reasons = [reason for option, reason in _SPECIAL.items() if getattr(config, option, None)]
+    if not reasons and not all(_LOW_RANK.fullmatch(key) for key in weights):
+        reasons = ["it also holds whole weights of the base model"]
+    return "; ".join(reasons)
+
+
+def _low_rank(config: Any, weights: Mapping[str, Tensor], model: nn.Module) -> dict[str, LowRank]:
+    own = dict(model.named_modules())
+    device = next(model.parameters())
+    pairs: dict[str, dict[str, Tensor]] = {}
+    embeddings = set()
+    for key, tensor in weights.items():
+        match = _LOW_RANK.fullmatch(key)
+        assert match is not None  # _why_unmixable looked at every key
+        pairs.setdefault(match["module"], {})[match["side"]] = tensor.to(device)
+        if match["embedding"]:
+            embeddings.add(match["module"])
+    _refuse_other_base(pairs, own)
+    modules = {}
+    for name, pair in pairs.items():
+        up = (pair["B"].T * _scaling(config, name, pair["A"].shape[0])).contiguous()
+        modules[name] = LowRank(pair["A"].T.contiguous(), up, name in embeddings)
+    return modules
+
+
+def _scaling(config: Any, module: str, rank: int) -> float:
+    """alpha / rank of this module, or alpha / √rank for rsLoRA (Kalajdzievski 2023)."""
+    patterns = config.alpha_pattern or {}
+    alpha = patterns.get(get_pattern_key(list(patterns), module), config.lora_alpha)
+    return float(alpha) / (math.sqrt(rank) if config.use_rslora else rank)
+
+
+def _refuse_other_base(pairs: Mapping[str, Mapping[str, Tensor]], own: Mapping[str, nn.Module]) -> None:
+    problems = [
+        Problem(message, "Pick the base model it was trained on.", "model")
+        for name, pair in pairs.items()
+        if (message := _mismatch(name, pair, own.get(name)))
+    ]
+    if problems:
+        more = len(problems) - 3
+        shown = problems[:3] + ([Problem(f"{more} more modules do not fit.", "", "model")] if more > 0 else [])
+        raise WorkbenchError.of([Problem("The adapter belongs to another base model.", "", "model"), *shown])
+
+
+def _mismatch(name: str, pair: Mapping[str, Tensor], module: nn.Module | None) -> str:
+    if module is None:
+        return f"This base model has no module “{name}”."
+    if set(pair) != {"A", "B"}:
+        return f"The adapter holds only half of “{name}”."
+    wanted = features(module)
+    given = (pair["A"].shape[1], pair["B"].shape[0])
+    if wanted is None:
+        return f"“{name}” is a {type(module).__name__}, which cannot be adapted."
+    if given != wanted:
+        return f"“{name}” is {wanted[0]} × {wanted[1]} here, but {given[0]} × {given[1]} in the adapter."
+    return ""
+
+
+def features(module: nn.Module) -> tuple[int, int] | None:
+    """Width of a module's input and output; None for a module that LoRA does not adapt."""
+    if isinstance(module, nn.Linear):
+        return module.in_features, module.out_features
+    if isinstance(module, nn.Embedding):
+        return module.num_embeddings, module.embedding_dim
+    if type(module).__name__ == "Conv1D" and isinstance(module.weight, torch.Tensor):
+        return module.weight.shape[0], module.weight.shape[1]
+    return None

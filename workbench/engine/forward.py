@@ -1,0 +1,127 @@
+"""One forward pass for all rows of a batch, each at its own place in its own text.
+
+`FlatForward` lays the rows end to end and runs the model once. `RowByRow` is for models whose attention does not go
+through transformers' interface, or keeps a state of another kind: it runs each row with transformers' own cache.
+`forward_for` takes the first where a self-test shows that it gives the second's numbers.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+from transformers import DynamicCache, PreTrainedModel
+
+from workbench.engine.attention import IMPLEMENTATION, KeyValues, Segment
+from workbench.engine.mixing import BASE_DOSE, Dose, Mixer
+
+LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """The tokens of one row that a forward pass reads next."""
+
+    tokens: Sequence[int]
+    past: Any
+    """What `Forward.past` gave when the row began; holds every token read before."""
+    dose: Dose
+
+
+class Forward(Protocol):
+    """Reads a stretch of each row and says what may come next."""
+
+    def past(self) -> Any:
+        """An empty memory for a new row."""
+
+    def __call__(self, stretches: Sequence[Stretch]) -> Tensor:
+        """Logits (rows, vocabulary) after the last token of each stretch, float32 on the CPU."""
+
+
+class FlatForward:
+    """All rows in one line of tokens."""
+
+    def __init__(self, model: PreTrainedModel) -> None:
+        self._model = model
+        self._mixer = Mixer(model)
+
+    def past(self) -> KeyValues:
+        return KeyValues()
+
+    def __call__(self, stretches: Sequence[Stretch]) -> Tensor:
+        segments: list[Segment] = []
+        positions: list[int] = []
+        tokens: list[int] = []
+        for stretch in stretches:
+            start, before = len(tokens), stretch.past.length
+            tokens.extend(stretch.tokens)
+            positions.extend(range(before, before + len(stretch.tokens)))
+            segments.append(Segment(start, len(tokens), stretch.past))
+        self._mixer.set([stretch.dose for stretch in stretches], [len(stretch.tokens) for stretch in stretches])
+        device = self._model.device
+        output = self._model(
+            input_ids=torch.tensor([tokens], device=device),
+            position_ids=torch.tensor([positions], device=device),
+            use_cache=False,
+            logits_to_keep=torch.tensor([segment.end - 1 for segment in segments], device=device),
+            segments=segments,
+        )
+        for stretch in stretches:
+            stretch.past.advance(len(stretch.tokens))
+        logits: Tensor = output.logits[0]
+        return logits.to("cpu", torch.float32)
+
+
+class RowByRow:
+    """Each row by itself, with the model's own cache."""
+
+    def __init__(self, model: PreTrainedModel) -> None:
+        self._model = model
+        self._mixer = Mixer(model)
+
+    def past(self) -> DynamicCache:
+        return DynamicCache(config=self._model.config)
+
+    def __call__(self, stretches: Sequence[Stretch]) -> Tensor:
+        return torch.stack([self._one(stretch) for stretch in stretches])
+
+    def _one(self, stretch: Stretch) -> Tensor:
+        self._mixer.set([stretch.dose], [len(stretch.tokens)])
+        tokens = torch.tensor([list(stretch.tokens)], device=self._model.device)
+        output = self._model(input_ids=tokens, past_key_values=stretch.past, use_cache=True, logits_to_keep=1)
+        logits: Tensor = output.logits[0, -1]
+        return logits.to("cpu", torch.float32)
+
+
+def forward_for(model: PreTrainedModel) -> Forward:
+    """The fastest way that is right for `model`."""
+    plain = model.config._attn_implementation
+    careful = RowByRow(model)
+    wanted = _self_test(careful)
+    try:
+        model.set_attn_implementation(IMPLEMENTATION)
+        flat = FlatForward(model)
+        given = _self_test(flat)
+    except (AttributeError, LookupError, NotImplementedError, RuntimeError, TypeError, ValueError) as error:
+        LOG.warning("%s runs row by row: %s", type(model).__name__, error)
+    else:
+        difference = (wanted - given).abs().max().item()
+        if difference <= 0.02 * wanted.std().item():
+            return flat
+        LOG.warning("%s runs row by row: logits differ by %g", type(model).__name__, difference)
+    model.set_attn_implementation(plain)
+    return careful
+
+
+@torch.inference_mode()
+def _self_test(forward: Forward) -> Tensor:
+    """Logits of two rows that read, then read on side by side at different places."""
+    first, second = forward.past(), forward.past()
+    alone = forward([Stretch([5, 9, 4, 7], first, BASE_DOSE)])
+    together = forward([Stretch([6], first, BASE_DOSE), Stretch([8, 3, 5], second, BASE_DOSE)])
+    later = forward([Stretch([2, 7], first, BASE_DOSE), Stretch([4], second, BASE_DOSE)])
+    return torch.cat([alone, together, later])

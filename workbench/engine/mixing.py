@@ -1,0 +1,121 @@
+"""Many adapters in one batch: one pair of matrices a module holds them all, and each row picks its own by a scale.
+
+The adapters of the batch stand side by side: their ``down`` matrices as columns, their ``up`` matrices as rows. A
+row's scale is its strength on the columns of its own adapter and 0 on the others', so that two small matrix products
+serve every row, the base model's included (its scales are all 0). Compare S-LoRA (Sheng et al. 2023, section 5).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import embedding
+
+from workbench.engine.adapters import Adapter, LowRank
+
+
+@dataclass(frozen=True)
+class Dose:
+    """How much of which adapter a row takes."""
+
+    adapter: Adapter | None
+    strength: float = 1.0
+
+
+BASE_DOSE = Dose(None)
+
+
+@dataclass(frozen=True)
+class Blend:
+    """The adapters of the batch at one module."""
+
+    down: Tensor
+    """(in, all ranks)."""
+    up: Tensor
+    """(all ranks, out)."""
+    ranks: tuple[int, ...]
+    """Of each adapter of the mixture, 0 where it leaves this module alone."""
+    embedding: bool
+
+
+class Mixer:
+    """Hooks on a model's modules that add each row's adapter to their output."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self._model = model
+        self._hooked: dict[str, Any] = {}
+        self._adapters: tuple[Adapter, ...] = ()
+        self._blends: dict[str, Blend] = {}
+        self._scales: dict[tuple[tuple[int, ...], int], Tensor] = {}
+        self._doses: tuple[Dose, ...] = ()
+        self._counts: tuple[int, ...] = ()
+
+    def set(self, doses: Sequence[Dose], counts: Sequence[int]) -> None:
+        """Row by row the adapter it takes and the number of its tokens in the coming forward pass."""
+        self._doses, self._counts = tuple(doses), tuple(counts)
+        self._scales.clear()
+        adapters = {id(dose.adapter): dose.adapter for dose in doses if dose.adapter is not None}
+        wanted = tuple(adapters[key] for key in sorted(adapters))
+        if [id(adapter) for adapter in wanted] != [id(adapter) for adapter in self._adapters]:
+            self._adapters = wanted
+            self._blend()
+
+    def _blend(self) -> None:
+        names = dict.fromkeys(name for adapter in self._adapters for name in adapter.modules)
+        self._blends = {name: _blend([adapter.modules.get(name) for adapter in self._adapters]) for name in names}
+        for name in names:
+            if name not in self._hooked:
+                module = self._model.get_submodule(name)
+                self._hooked[name] = module.register_forward_hook(_Hook(self, name))
+
+    def add(self, name: str, given: Tensor, output: Tensor) -> Tensor:
+        """`output` of the module plus what the rows' adapters add to it."""
+        blend = self._blends.get(name)
+        if blend is None:
+            return output
+        inner = embedding(given, blend.down) if blend.embedding else given @ blend.down
+        inner = inner.reshape(-1, blend.down.shape[1]) * self._scale(blend.ranks, inner.shape[-2])
+        return torch.addmm(output.reshape(-1, output.shape[-1]), inner, blend.up).view(output.shape)
+
+    def _scale(self, ranks: tuple[int, ...], tokens: int) -> Tensor:
+        """(tokens, all ranks): built once a forward pass for each layout of ranks, usually one."""
+        key = (ranks, tokens)
+        if key not in self._scales:
+            rows = torch.tensor(
+                [
+                    [
+                        dose.strength if dose.adapter is adapter else 0.0
+                        for adapter, rank in zip(self._adapters, ranks, strict=True)
+                        for _ in range(rank)
+                    ]
+                    for dose in self._doses
+                ]
+            )
+            if tokens != len(self._doses):  # the head sees each row's last token alone, all else every token
+                rows = rows.repeat_interleave(torch.tensor(self._counts), 0)
+            parameter = next(self._model.parameters())
+            self._scales[key] = rows.to(parameter.device, parameter.dtype)
+        return self._scales[key]
+
+
+def _blend(parts: Sequence[LowRank | None]) -> Blend:
+    present = [part for part in parts if part is not None]
+    return Blend(
+        down=torch.cat([part.down for part in present], 1),
+        up=torch.cat([part.up for part in present], 0),
+        ranks=tuple(0 if part is None else part.up.shape[0] for part in parts),
+        embedding=present[0].embedding,
+    )
+
+
+@dataclass(frozen=True)
+class _Hook:
+    mixer: Mixer
+    name: str
+
+    def __call__(self, module: nn.Module, given: tuple[Tensor, ...], output: Tensor) -> Tensor:
+        return self.mixer.add(self.name, given[0], output)

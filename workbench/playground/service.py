@@ -1,0 +1,72 @@
+"""Who can answer, and asking them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Sequence
+
+import httpx
+
+from workbench.engine_process import JSON, EngineProcess
+from workbench.playground.records import Delta, PaneChoice, Sampling
+from workbench.playground.stream import SILENCE_SECONDS, read_answer
+from workbench.protocol.chat import ChatRequest, ChatTurn, StreamOptions
+from workbench.protocol.model_ids import BASE
+from workbench.records import Message, Run, RunStatus
+from workbench.runs import Runs
+
+
+class Playground:
+    """The panes' service; each pane streams by itself, and several at once make one batch in the engine."""
+
+    def __init__(self, engine: EngineProcess, runs: Runs) -> None:
+        self._engine = engine
+        self._runs = runs
+
+    def choices(self, base_model: str | None = None) -> list[PaneChoice]:
+        """The base model, then the adapters of runs, newest first; all runs' base models when none is named."""
+        runs = [run for run in self._runs.list() if base_model in (None, run.base_model)]
+        bases = dict.fromkeys([base_model] if base_model is not None else [run.base_model for run in runs])
+        found = [PaneChoice(id=BASE, label=f"Base model ({base})", base_model=base) for base in bases]
+        for run in runs:
+            found += self._of_run(run)
+        return found
+
+    def stream(
+        self, pane: PaneChoice | str, base_model: str | None, messages: Sequence[Message], sampling: Sampling
+    ) -> Generator[Delta, None, None]:
+        """The answer of `pane` to the conversation; closing the generator ends the generation.
+
+        Raises `WorkbenchError` when it is refused, and when the engine dies meanwhile: the next one works again.
+        """
+        asked = time.monotonic()
+        request = ChatRequest(
+            model=pane.id if isinstance(pane, PaneChoice) else pane,
+            base_model=pane.base_model if isinstance(pane, PaneChoice) else base_model,
+            messages=tuple(ChatTurn(role=message.role, content=message.content) for message in messages),
+            stream=True,
+            stream_options=StreamOptions(include_usage=True),
+            **sampling.model_dump(),
+        )
+        client = self._engine.client()
+        timeout = httpx.Timeout(10.0, read=SILENCE_SECONDS)
+        body = request.model_dump_json()
+        try:
+            with client.stream("POST", "/v1/chat/completions", content=body, headers=JSON, timeout=timeout) as response:
+                yield from read_answer(response, asked)
+        except httpx.HTTPError as error:
+            raise self._engine.lost() from error
+
+    def _of_run(self, run: Run) -> list[PaneChoice]:
+        """The finished adapter; of a run without one, its checkpoints."""
+        name = run.name or run.id
+        if (self._engine.home.runs / run.id / "adapter" / "adapter_config.json").is_file():
+            return [PaneChoice(id=run.id, label=name, base_model=run.base_model)]
+        if run.status == RunStatus.QUEUED:
+            return []
+        return [
+            PaneChoice(
+                id=f"{run.id}/{checkpoint.name}", label=f"{name}, step {checkpoint.step}", base_model=run.base_model
+            )
+            for checkpoint in reversed(run.checkpoints)
+        ]

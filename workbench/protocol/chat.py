@@ -1,0 +1,254 @@
+"""The chat protocol: OpenAI's requests and answers, and what the workbench adds to them.
+
+Requests are read leniently: fields of OpenAI's that mean nothing here are ignored. What is added stands under
+``base_model`` in a request and ``workbench`` in an answer. Both ends of a stream import this file, and a server such
+as vLLM may stand in for the engine, so it imports nothing heavy.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from workbench.records import Message, Record
+
+
+class Lenient(BaseModel):
+    """A part of OpenAI's protocol: unknown fields are ignored."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", protected_namespaces=())
+
+
+class StreamOptions(Lenient):
+    include_usage: bool = False
+
+
+class ChatTurn(Lenient):
+    """One message; content given in parts is joined, and only text parts are understood."""
+
+    role: Literal["system", "developer", "user", "assistant", "tool"]
+    content: str = ""
+
+    @field_validator("content", mode="before")
+    @classmethod
+    def _join_parts(cls, value: Any) -> Any:
+        if value is None:
+            return ""
+        if not isinstance(value, list):
+            return value
+        if any(not isinstance(part, dict) or part.get("type") != "text" for part in value):
+            raise ValueError("only text can be read here, no images or audio")
+        return "".join(str(part.get("text", "")) for part in value)
+
+    def message(self) -> Message:
+        """As the workbench's own record; OpenAI's developer is a system message."""
+        return Message(role="system" if self.role == "developer" else self.role, content=self.content)
+
+
+class SamplingFields(Lenient):
+    """How tokens are chosen; OpenAI's names and defaults, and three that open servers share."""
+
+    temperature: float = Field(1.0, ge=0, le=2)
+    """0 is greedy."""
+    top_p: float = Field(1.0, gt=0, le=1)
+    top_k: int = Field(0, ge=0)
+    """0 keeps all."""
+    min_p: float = Field(0.0, ge=0, le=1)
+    repetition_penalty: float = Field(1.0, gt=0, le=10)
+    max_tokens: int | None = Field(None, ge=1)
+    """None writes until the model ends its turn, or the context is full."""
+    seed: int | None = Field(None, ge=-(2**63), lt=2**63)
+    stop: tuple[str, ...] = Field((), max_length=16)
+
+    @field_validator("stop", mode="before")
+    @classmethod
+    def _one_or_many(cls, value: Any) -> Any:
+        if value is None:
+            return ()
+        return (value,) if isinstance(value, str) else tuple(word for word in value if word)
+
+
+class ChatRequest(SamplingFields):
+    """The body of ``/v1/chat/completions``."""
+
+    model: str = "base"
+    """``base``, ``RUN``, ``RUN@0.5`` or ``RUN/checkpoint-200``."""
+    base_model: str | None = None
+    """The base model's reference; needed for ``base``, otherwise checked against the run's."""
+    messages: tuple[ChatTurn, ...] = Field(min_length=1)
+    stream: bool = False
+    stream_options: StreamOptions = StreamOptions()
+    max_completion_tokens: int | None = Field(None, ge=1)
+    logprobs: bool = False
+    top_logprobs: int = Field(0, ge=0, le=20)
+    n: Literal[1] = 1
+
+    @field_validator("stream_options", mode="before")
+    @classmethod
+    def _none_is_default(cls, value: Any) -> Any:
+        return {} if value is None else value
+
+    @field_validator("top_logprobs", mode="before")
+    @classmethod
+    def _none_is_zero(cls, value: Any) -> Any:
+        return 0 if value is None else value
+
+    @property
+    def limit(self) -> int | None:
+        """Most tokens to write; None for as many as fit."""
+        return self.max_completion_tokens or self.max_tokens
+
+
+class TokenShare(Record):
+    """A candidate for the next token."""
+
+    token: str
+    probability: float
+
+
+class Distance(Record):
+    """How far two models stand apart on the first token of one answer."""
+
+    kl: float
+    """Kullback-Leibler divergence KL(adapter ‖ base) of the next-token distributions, in nats."""
+    top: tuple[TokenShare, ...]
+    """The adapter's five likeliest tokens."""
+    top_base: tuple[TokenShare, ...]
+    """The base model's five likeliest tokens."""
+
+
+class AdapterFacts(Record):
+    """Which adapter answered."""
+
+    name: str
+    hash: str
+    """First 12 hex digits of the SHA-256 of its weights file."""
+    method: str
+    rank: int | None
+    strength: float
+    mixed: bool
+    """Whether it shares a batch with other adapters; else the engine switches to it and back."""
+
+
+class AnswerFacts(Record):
+    """What the workbench adds to an answer's last chunk, under the key ``workbench``."""
+
+    adapter: AdapterFacts | None = None
+    distance: Distance | None = None
+    seconds: float
+    first_token_seconds: float | None = None
+    prompt_tokens: int
+    tokens: int
+
+
+# --- answers ---------------------------------------------------------------------------------------------------------
+
+
+class TopLogprob(Lenient):
+    token: str
+    logprob: float
+    bytes: tuple[int, ...] | None = None
+
+
+class TokenLogprob(TopLogprob):
+    """One written token, and the likeliest in its place."""
+
+    top_logprobs: tuple[TopLogprob, ...] = ()
+
+
+class ChoiceLogprobs(Lenient):
+    content: tuple[TokenLogprob, ...] = ()
+
+
+class ChunkDelta(Lenient):
+    """What a chunk adds to the answer."""
+
+    role: Literal["assistant"] | None = None
+    content: str | None = None
+
+
+class ChunkChoice(Lenient):
+    index: int = 0
+    delta: ChunkDelta = ChunkDelta()
+    logprobs: ChoiceLogprobs | None = None
+    finish_reason: str | None = None
+
+
+class Usage(Lenient):
+    prompt_tokens: int
+    completion_tokens: int
+    total_tokens: int
+
+
+class ChatChunk(Lenient):
+    """One event of a streamed answer."""
+
+    id: str = ""
+    object: str = "chat.completion.chunk"
+    created: int = 0
+    model: str = ""
+    choices: tuple[ChunkChoice, ...] = ()
+    usage: Usage | None = None
+    workbench: AnswerFacts | None = None
+
+
+class AnswerMessage(Lenient):
+    role: Literal["assistant"] = "assistant"
+    content: str
+
+
+class AnswerChoice(Lenient):
+    index: int = 0
+    message: AnswerMessage
+    logprobs: ChoiceLogprobs | None = None
+    finish_reason: str
+
+
+class ChatAnswer(Lenient):
+    """A whole answer, when it is not streamed."""
+
+    id: str
+    object: str = "chat.completion"
+    created: int
+    model: str
+    choices: tuple[AnswerChoice, ...]
+    usage: Usage
+    workbench: AnswerFacts | None = None
+
+
+class ModelEntry(Lenient):
+    id: str
+    object: str = "model"
+    created: int = 0
+    owned_by: str = "lora-workbench"
+    base_model: str | None = None
+
+
+class ModelList(Lenient):
+    object: str = "list"
+    data: tuple[ModelEntry, ...]
+
+
+class StreamPhase(Record):
+    """Why nothing is written yet; sent as a comment of the event stream, which other clients skip."""
+
+    phase: str
+    detail: str = ""
+    done: float | None = None
+    position: int | None = None
+    """Place in the queue, from 1."""
+
+
+class ErrorDetail(Lenient):
+    """OpenAI's error object; `remedy` is ours."""
+
+    message: str
+    type: str = "invalid_request_error"
+    param: str | None = None
+    code: str | None = None
+    remedy: str = ""
+
+
+class ErrorAnswer(Lenient):
+    error: ErrorDetail
