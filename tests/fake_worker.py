@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -55,16 +56,30 @@ def main(path: Path) -> int:
 
 def train(folder: RunFolder, pulse: Pulse, told: dict[str, str]) -> int:
     events = EventWriter(folder)
+    try:
+        return steps(folder, events, pulse, told)
+    except WorkbenchError as error:
+        events.write(Failed(message=error.message, remedy=error.remedy, cause="disk-full"))
+        return 1
+    except OSError as error:
+        events.write(Failed(message=f"The disk is full: {error}", remedy="Free some.", cause="disk-full"))
+        return 1
+
+
+def steps(folder: RunFolder, events: EventWriter, pulse: Pulse, told: dict[str, str]) -> int:
     events.write(PhaseChanged(phase=Phase.PREPARING_DATA, detail="fake"))
+    if "child" in told:
+        child = subprocess.Popen(["sleep", told["child"]])
+        (folder.path / "child.pid").write_text(str(child.pid))
     folder.sweep_checkpoints()
-    newest, first, steps = folder.newest_checkpoint(), 0, int(told.get("steps", 10))
+    newest, first, total = folder.newest_checkpoint(), 0, int(told.get("steps", 10))
     if newest is not None:
         first = int(newest.name.split("-")[1])
         events.write(Resumed(step=first))
-    events.write(Started(total_steps=steps, trainable=1000, base_parameters=10_000, train_rows=9, validation_rows=1))
+    events.write(Started(total_steps=total, trainable=1000, base_parameters=10_000, train_rows=9, validation_rows=1))
     events.write(PhaseChanged(phase=Phase.TRAINING))
     pulse.phase = Phase.TRAINING
-    for step in range(first + 1, steps + 1):
+    for step in range(first + 1, total + 1):
         time.sleep(float(told.get("pause", 0.01)))
         pulse.step = step
         events.write(logged(step))
@@ -83,7 +98,7 @@ def train(folder: RunFolder, pulse: Pulse, told: dict[str, str]) -> int:
             save(folder, events, step)
             events.write(Finished(step=step, stopped=True))
             return 0
-    events.write(Finished(step=steps, stopped=False))
+    events.write(Finished(step=total, stopped=False))
     if told.get("then") == "linger":
         time.sleep(60)
     return 0

@@ -19,7 +19,7 @@ from workbench.runs.watch import Patience
 
 FAKE_WORKER = (sys.executable, str(Path(__file__).with_name("fake_worker.py")))
 OVER = tuple(status for status in RunStatus if status.over)
-IMPATIENT = Patience(tick=0.05, scan=0.2, stalled=0.6, stop=0.7, saving=2.0, farewell=0.7)
+IMPATIENT = Patience(tick=0.05, scan=0.2, stalled=0.6, stop=1.5, saving=2.0, farewell=0.7)
 
 
 def executor() -> LocalExecutor:

@@ -55,12 +55,12 @@ class Runs:
     def list(self, query: str = "") -> list[Run]:
         """The runs that have every word of `query` in what a list shows of them, the newest first."""
         words = query.casefold().split()
-        found = _patiently(self._index.runs)
+        found = self._patiently(self._index.runs)
         return [run for run in found if all(word in _searched(run) for word in words)]
 
     def get(self, run_id: str) -> Run:
         """One run; raises `WorkbenchError` when there is none."""
-        return _patiently(lambda: self._index.run(run_id)) or read_run(self.folder(run_id))
+        return self._patiently(lambda: self._index.run(run_id)) or read_run(self.folder(run_id))
 
     def config(self, run_id: str) -> RunConfig:
         """What was asked of it."""
@@ -72,7 +72,7 @@ class Runs:
 
     def metrics(self, run_id: str, after: int = 0) -> MetricsDelta:
         """What it logged after the event `after`, a column a measure; later steps of superseded attempts are gone."""
-        delta = _patiently(lambda: self._index.metrics(run_id, after))
+        delta = self._patiently(lambda: self._index.metrics(run_id, after))
         if delta is not None:
             return delta
         self.folder(run_id)  # it is there, and not yet in the index
@@ -162,6 +162,22 @@ class Runs:
         """Make the index again from the folders; returns how many runs there are."""
         return self._supervisor.ask(self._catalogue.rebuild)
 
+    def _patiently(self, read: Callable[[], T]) -> T:
+        """What `read` gives; an index that was damaged or deleted is made again meanwhile, which takes a moment."""
+        deadline = time.monotonic() + 5
+        while True:
+            try:
+                return read()
+            except sqlite3.DatabaseError as error:
+                if not isinstance(error, sqlite3.OperationalError):
+                    self._supervisor.index_is_damaged()
+                if time.monotonic() > deadline:
+                    raise WorkbenchError(
+                        f"The index of the runs cannot be read: {error}.",
+                        remedy="Try again in a moment; if it stays so, run “workbench reindex”.",
+                    ) from error
+                time.sleep(0.05)
+
     def _refreshed(self, run_id: str) -> Run:
         self._catalogue.refresh(run_id)
         return self.get(run_id)
@@ -170,21 +186,6 @@ class Runs:
 def _searched(run: Run) -> str:
     shown = (run.name, run.id, run.base_model, run.dataset, run.method, run.status, run.note, *run.tags)
     return " ".join(shown).casefold()
-
-
-def _patiently(read: Callable[[], T]) -> T:
-    """What `read` gives; a damaged or deleted index is being made again, which takes a moment."""
-    deadline = time.monotonic() + 3
-    while True:
-        try:
-            return read()
-        except sqlite3.DatabaseError as error:
-            if time.monotonic() > deadline:
-                raise WorkbenchError(
-                    f"The index of the runs cannot be read: {error}.",
-                    remedy="Try again in a moment; if it stays so, run “workbench reindex”.",
-                ) from error
-            time.sleep(0.05)
 
 
 def _sweep(home: Home) -> None:

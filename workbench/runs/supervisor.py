@@ -46,6 +46,7 @@ class Supervisor(threading.Thread):
         self._watches: dict[str, Watch] = {}
         self._asked: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._scanned = 0.0
+        self._damaged = threading.Event()
 
     # --- what others call ---
 
@@ -73,6 +74,10 @@ class Supervisor(threading.Thread):
     def working(self, run_id: str) -> bool:
         """Whether the process of a worker of this run is still there. To be called within `ask`."""
         return run_id in self._watches
+
+    def index_is_damaged(self) -> None:
+        """To be called by a reader that met it; the index is made again at the next tick."""
+        self._damaged.set()
 
     # --- the thread ---
 
@@ -122,6 +127,9 @@ class Supervisor(threading.Thread):
             self._watches[run_id] = Watch(launched.worker, self._patience)
 
     def _tick(self) -> None:
+        if self._damaged.is_set():
+            self._damaged.clear()
+            raise sqlite3.DatabaseError("a reader found it damaged")
         for run_id in tuple(self._watches):
             self._look_at(run_id, self._watches[run_id])
         if not self._watches:
