@@ -12,6 +12,7 @@ from typing import Any, cast
 import torch
 from huggingface_hub.errors import StrictDataclassError
 from torch import nn
+from peft.utils.transformers_weight_conversion import _MODEL_TO_CONVERSION_PATTERN, _MOE_TARGET_MODULE_MAPPING
 from transformers import (
     AutoConfig,
     AutoModel,
@@ -22,6 +23,7 @@ from transformers import (
     PretrainedConfig,
     PreTrainedModel,
 )
+from transformers.conversion_mapping import get_checkpoint_conversion_mapping
 from transformers.initialization import no_init_weights
 from transformers.models.auto.modeling_auto import (
     MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
@@ -75,8 +77,9 @@ def read_blueprint(source: Path | str | dict[str, Any], *, model: str = "", task
     Raises `WorkbenchError` for a config that transformers does not know or cannot build.
     """
     config = load_config(source)
+    task = task or task_of(config)
     built = build_on_meta(config, task)
-    return _blueprint(built, model or str(source if not isinstance(source, dict) else config.model_type))
+    return _blueprint(built, task, model or str(source if not isinstance(source, dict) else config.model_type))
 
 
 def load_config(source: Path | str | dict[str, Any]) -> PretrainedConfig:
@@ -133,7 +136,7 @@ def _unreadable(source: object, error: Exception) -> WorkbenchError:
     )
 
 
-def _blueprint(model: PreTrainedModel, reference: str) -> Blueprint:
+def _blueprint(model: PreTrainedModel, task: str, reference: str) -> Blueprint:
     config: Any = model.config.get_text_config()
     heads = getattr(config, "num_attention_heads", 0) or 0
     hidden = config.hidden_size
@@ -154,7 +157,26 @@ def _blueprint(model: PreTrainedModel, reference: str) -> Blueprint:
         context_length=_first(config, "max_position_embeddings", "n_positions") or 0,
         dtype=str(config.dtype or "float32").removeprefix("torch."),
         head=_head(model),
+        task=task,
+        kv_width=_kv_width(config),
+        expert_naming=_expert_naming(model.config.model_type),
     )
+
+
+def _kv_width(config: Any) -> int:
+    """peft's rule for the width of a prefix: of the key heads where a config counts them, else the model's own."""
+    fields = config.to_dict()
+    if "num_key_value_heads" not in fields:
+        return int(config.hidden_size)
+    head_dim = fields.get("head_dim") or config.hidden_size // config.num_attention_heads
+    return int(head_dim * config.num_key_value_heads)
+
+
+def _expert_naming(model_type: str) -> str | None:
+    """The family by which peft maps names of separate experts, if it does in this model."""
+    naming: str | None = _MODEL_TO_CONVERSION_PATTERN.get(model_type)
+    known = naming in _MOE_TARGET_MODULE_MAPPING and get_checkpoint_conversion_mapping(model_type) is not None
+    return naming if known else None
 
 
 def _first(config: Any, *names: str) -> int | None:
@@ -212,8 +234,10 @@ def _shape(module: nn.Module, own: dict[str, nn.Parameter]) -> tuple[ModuleKind,
     weight = own.get("weight")
     if weight is not None and weight.dim() == 1 and "norm" in type(module).__name__.lower():
         return "norm", weight.numel(), weight.numel()
-    widths = tuple(weight.shape) if weight is not None and weight.dim() == 2 else (0, 0)
-    return "other", widths[-1], widths[0]
+    if weight is not None and weight.dim() == 2:
+        return "other", weight.shape[1], weight.shape[0]
+    bias = own.get("bias")
+    return "other", 0, bias.numel() if bias is not None else 0
 
 
 def _expert_tensor(name: str, key: str, tensor: nn.Parameter, module: nn.Module) -> Module:
