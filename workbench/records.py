@@ -65,6 +65,12 @@ class Blueprint(Record):
     """Of the weights on disk, such as ``bfloat16``."""
     head: str | None = None
     """The module that yields the output, such as ``lm_head``; ``all-linear`` leaves it out."""
+    task: str = "causal_lm"
+    """What it was built for: ``causal_lm``, ``seq2seq``, ``seq_cls``, ``token_cls`` or ``encoder``."""
+    kv_width: int = 0
+    """Width of one layer's keys, all heads together; values are as wide."""
+    expert_naming: str | None = None
+    """The family whose separate experts peft maps onto stacked ones: ``mixtral`` or ``qwen2_moe``."""
 
 
 class BaseModelCard(Record):
@@ -91,6 +97,7 @@ class ParameterGroup(Record):
     in_features: int
     out_features: int
     rank: int
+    """0 where the method has none."""
     each: int
     """Trainable parameters in one such module."""
     total: int
@@ -107,6 +114,10 @@ class ParameterCount(Record):
     groups: tuple[ParameterGroup, ...]
     scaling: float | None
     """alpha / rank, or alpha / √rank for rsLoRA; None where a method has none."""
+    bound: int | None = None
+    """The most it can come to when the method moves rank between modules; None where it does not."""
+    head: int = 0
+    """Parameters of a classification head, trained beside the adapter and not counted in ``trainable``."""
 
 
 # --- datasets --------------------------------------------------------------------------------------------------------
@@ -117,6 +128,8 @@ class Message(Record):
 
     role: Literal["system", "user", "assistant", "tool"]
     content: str
+    extra: str = ""
+    """What else the row says of the turn, for the chat template: a JSON object of ``tool_calls``, ``name``, …"""
 
 
 class Conversation(Record):
@@ -127,6 +140,8 @@ class Conversation(Record):
     messages: tuple[Message, ...] = ()
     text: str | None = None
     """Running text, learned whole; then there are no messages."""
+    tools: str = ""
+    """The tools that the model may call, for the chat template: a JSON list, or nothing."""
 
 
 class RowProblem(Record):

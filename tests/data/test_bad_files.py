@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 
 from workbench.data import DatasetLibrary, Report, examine
-from workbench.data.lines import LINE_LIMIT
+from workbench.data.files.rows import ROW_LIMIT
 from workbench.errors import WorkbenchError
 from workbench.home import Home
 
 GOOD = json.dumps({"question": "why", "answer": "so"}).encode()
+OTHER = json.dumps({"question": "how", "answer": "thus"}).encode()
 Place = tuple[str, int | None]
 
 
@@ -30,10 +31,10 @@ def lines(*rows: bytes) -> bytes:
 REFUSED: dict[str, tuple[bytes, list[Place]]] = {
     "empty": (b"", [("empty-file", None)]),
     "only blank lines": (b"\n \n\r\n\n", [("no-rows", None)]),
-    "not JSONL": (b"Dear Sir,\nplease find enclosed\n", [("not-jsonl", None), ("not-json", 1), ("not-json", 2)]),
+    "not JSONL": (b"Dear Sir,\nplease find enclosed\n", [("not-rows", None), ("not-json", 1), ("not-json", 2)]),
     "UTF-16": (GOOD.decode().encode("utf-16"), [("utf-16", 1)]),
-    "a ZIP archive": (b"PK\x03\x04rest", [("not-jsonl", None)]),
-    "a PDF": (b"%PDF-1.7", [("not-jsonl", None)]),
+    "a ZIP archive": (b"PK\x03\x04rest", [("not-rows", None)]),
+    "a PDF": (b"%PDF-1.7", [("not-rows", None)]),
     "unknown columns": (lines(b'{"colour": "red", "size": 4}'), [("unknown-format", 1)]),
     "no answers": (lines(b'{"question": "why"}'), [("no-answer", 1)]),
 }
@@ -68,14 +69,14 @@ BAD_ROWS: dict[str, tuple[bytes, str]] = {
     "a null answer": (b'{"question": "why", "answer": null}', "null-answer"),
     "a number for an answer": (b'{"question": "why", "answer": 4}', "wrong-type"),
     "other columns": (b'{"colour": "red"}', "other-columns"),
-    "a long line": (b'{"question": "' + b"x" * LINE_LIMIT + b'", "answer": "so"}', "long-line"),
+    "a long line": (b'{"question": "' + b"x" * ROW_LIMIT + b'", "answer": "so"}', "long-line"),
 }
 
 
 @pytest.mark.parametrize("name", BAD_ROWS)
 def test_a_bad_row_is_refused_by_its_line_and_the_others_are_used(name: str, tmp_path: Path) -> None:
     row, kind = BAD_ROWS[name]
-    report = check(tmp_path, lines(GOOD, row, b"", GOOD))
+    report = check(tmp_path, lines(GOOD, row, b"", OTHER))
     assert (report.rows, report.refused) == (2, 1)
     assert [(problem.kind, problem.line, problem.severity) for problem in report.problems] == [(kind, 2, "error")]
     assert len(report.problems[0].excerpt) <= 130
@@ -83,26 +84,26 @@ def test_a_bad_row_is_refused_by_its_line_and_the_others_are_used(name: str, tmp
 
 
 def test_all_faults_are_reported_at_once(tmp_path: Path) -> None:
-    report = check(tmp_path, lines(GOOD, *(row for row, _ in BAD_ROWS.values()), GOOD))
+    report = check(tmp_path, lines(GOOD, *(row for row, _ in BAD_ROWS.values()), OTHER))
     assert report.rows == 2
     assert report.refused == len(BAD_ROWS)
     assert [problem.line for problem in report.problems] == list(range(2, len(BAD_ROWS) + 2))
 
 
 def test_a_last_line_that_is_cut_off_is_said_to_be(tmp_path: Path) -> None:
-    report = check(tmp_path, lines(GOOD, GOOD) + GOOD[:-6])
+    report = check(tmp_path, lines(GOOD, OTHER) + GOOD[:-6])
     assert (report.rows, report.refused) == (2, 1)
     assert [(problem.kind, problem.line) for problem in report.problems] == [("truncated", 3)]
 
 
 def test_a_last_line_without_a_line_end_is_a_row(tmp_path: Path) -> None:
-    report = check(tmp_path, lines(GOOD) + GOOD)
+    report = check(tmp_path, lines(GOOD) + OTHER)
     assert report.rows == 2
     assert report.clean
 
 
 def test_a_byte_order_mark_and_windows_line_ends_are_reported_and_read(tmp_path: Path) -> None:
-    report = check(tmp_path, b"\xef\xbb\xbf" + GOOD + b"\r\n" + GOOD + b"\r\n")
+    report = check(tmp_path, b"\xef\xbb\xbf" + GOOD + b"\r\n" + OTHER + b"\r\n")
     assert report.rows == 2
     assert report.clean
     assert [(problem.kind, problem.line, problem.severity) for problem in report.problems] == [
@@ -131,7 +132,7 @@ def test_a_line_of_200_megabytes_takes_little_memory(tmp_path: Path) -> None:
     tracemalloc.stop()
     assert (report.rows, report.refused) == (2, 1)
     assert "200 MB" in report.problems[0].message
-    assert peak < 3 * LINE_LIMIT
+    assert peak < 3 * ROW_LIMIT
 
 
 def test_of_many_faults_of_a_kind_the_first_are_kept_and_all_are_counted(tmp_path: Path) -> None:

@@ -64,7 +64,10 @@ def test_datasets_opens_the_same_rows(library: DatasetLibrary, file: Path, home:
 
     dataset = library.add(file, name="rows")
     table = datasets.Dataset.from_file(str(home.datasets / dataset.id / "rows.arrow"))
-    assert table[2]["messages"] == [{"role": "user", "content": "why 2"}, {"role": "assistant", "content": "so 2"}]
+    assert [(turn["role"], turn["content"]) for turn in table[2]["messages"]] == [
+        ("user", "why 2"),
+        ("assistant", "so 2"),
+    ]
 
 
 def test_one_content_is_one_dataset(library: DatasetLibrary, file: Path, tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ def test_a_row_is_recognised_and_read(kind: str, row: Row, said: list[tuple[str,
     assert reading.conversation is not None
     assert reading.conversation.line == 3
     assert [(message.role, message.content) for message in reading.conversation.messages] == said
-    assert reading.problems == ()
+    assert not reading.problems
 
 
 def test_running_text_stays_text() -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, overload
 
+from workbench.formats import Reading
 from workbench.records import Conversation, Message
 
 if TYPE_CHECKING:
@@ -24,35 +25,48 @@ _BATCH_CHARACTERS = 16 * 1024 * 1024
 def _schema() -> pyarrow.Schema:
     import pyarrow as pa
 
-    message = pa.struct([("role", pa.string()), ("content", pa.string())])
-    return pa.schema([("line", pa.int64()), ("messages", pa.list_(message)), ("text", pa.string())])
+    message = pa.struct([("role", pa.string()), ("content", pa.string()), ("extra", pa.string())])
+    return pa.schema(
+        [("line", pa.int64()), ("messages", pa.list_(message)), ("text", pa.string()), ("tools", pa.string())]
+    )
 
 
 class RowWriter:
-    """Appends conversations to a new file; holds one batch in memory."""
+    """Appends rows to a new file, column by column; holds one batch in memory."""
 
     def __init__(self, path: Path) -> None:
         import pyarrow as pa
 
         self._schema = _schema()
         self._stream: Any = pa.ipc.new_stream(str(path), self._schema)
-        self._batch: list[dict[str, Any]] = []
+        self._rows: list[Reading] = []
         self._characters = 0
 
-    def add(self, row: Conversation) -> None:
-        """Append `row`."""
-        messages = [{"role": message.role, "content": message.content} for message in row.messages]
-        self._batch.append({"line": row.line, "messages": messages, "text": row.text})
-        self._characters += len(row.text or "") + sum(len(message.content) for message in row.messages)
-        if len(self._batch) >= _BATCH_ROWS or self._characters >= _BATCH_CHARACTERS:
+    def add(self, row: Reading) -> None:
+        """Append `row`, which is used."""
+        self._rows.append(row)
+        self._characters += len(row.text or "") + sum(len(said[1]) for said in row.said)
+        if len(self._rows) >= _BATCH_ROWS or self._characters >= _BATCH_CHARACTERS:
             self._flush()
 
     def _flush(self) -> None:
         import pyarrow as pa
 
-        if self._batch:
-            self._stream.write_batch(pa.RecordBatch.from_pylist(self._batch, schema=self._schema))
-        self._batch = []
+        if not self._rows:
+            return
+        ends = list(accumulate((len(row.said) for row in self._rows), initial=0))
+        said = [turn for row in self._rows for turn in row.said]
+        turns = pa.StructArray.from_arrays(
+            [pa.array([turn[part] for turn in said], pa.string()) for part in range(3)], ["role", "content", "extra"]
+        )
+        columns = [
+            pa.array([row.line for row in self._rows], pa.int64()),
+            pa.ListArray.from_arrays(pa.array(ends, pa.int32()), turns),
+            pa.array([row.text for row in self._rows], pa.string()),
+            pa.array([row.tools for row in self._rows], pa.string()),
+        ]
+        self._stream.write_batch(pa.RecordBatch.from_arrays(columns, schema=self._schema))
+        self._rows = []
         self._characters = 0
 
     def __enter__(self) -> Self:
@@ -98,5 +112,5 @@ class Conversations(Sequence[Conversation]):
 
 
 def _conversation(row: dict[str, Any]) -> Conversation:
-    messages = tuple(Message(role=message["role"], content=message["content"]) for message in row["messages"] or ())
-    return Conversation(line=row["line"], messages=messages, text=row["text"])
+    messages = tuple(Message(**message) for message in row["messages"])
+    return Conversation(line=row["line"], messages=messages, text=row["text"], tools=row.get("tools") or "")

@@ -7,34 +7,24 @@ are kept. Knows no library and no disk but the one file.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Literal
 
-from workbench.data.lines import read_lines
-from workbench.data.parsing import parse
+from workbench.data.files import FileRefused, NumberedRow, OpenFile, open_file
+from workbench.data.survey import Statistics, Survey
 from workbench.errors import Problem, WorkbenchError
-from workbench.formats import FORMATS, Format, columns_of, guess
-from workbench.formats.turns import error, warning
-from workbench.records import Conversation, Record, RowProblem
+from workbench.formats import FORMATS, Format, Reading, columns_of, guess
+from workbench.formats.turns import error
+from workbench.records import Record, RowProblem
 
 _GUESSED_FROM = 100
 _KEPT_A_KIND = 200
-_SIGNATURES: dict[bytes, str] = {
-    b"PK\x03\x04": "a ZIP archive",
-    b"%PDF": "a PDF",
-    b"\x1f\x8b": "a gzip file",
-    b"PAR1": "a Parquet file",
-    b"\x89PNG": "a picture",
-    b"\xff\xd8\xff": "a picture",
-    b"\x28\xb5\x2f\xfd": "a zstd file",
-    b"SQLite format 3": "a SQLite database",
-}
-_ENCODINGS: dict[bytes, str] = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
-_BOM = b"\xef\xbb\xbf"
+_BETWEEN_PROGRESS = 2_000
 
-NumberedRow = tuple[int, dict[str, Any] | RowProblem]
+Progress = Callable[[float], None]
+"""Takes the share of the file that was read, 0 to 1."""
 
 
 class Report(Record):
@@ -54,6 +44,13 @@ class Report(Record):
     problems: tuple[RowProblem, ...]
     """The first of each kind, by line."""
 
+    kind: str = ""
+    """Of the file: json lines, json list, csv, tsv or parquet."""
+    unit: Literal["line", "row"] = "line"
+    """What the problems' numbers count."""
+    statistics: Statistics | None = None
+    """What the usable rows are like; None when there are none."""
+
     @property
     def clean(self) -> bool:
         """Whether the file and every row in it can be used."""
@@ -69,36 +66,50 @@ class Report(Record):
 
 def examine(
     path: Path,
-    format: str | None = None,
-    on_row: Callable[[Conversation], None] = lambda row: None,
+    layout: Format | None = None,
+    *,
+    name: str = "",
+    on_row: Callable[[Reading], None] = lambda row: None,
     on_problem: Callable[[RowProblem], None] = lambda problem: None,
+    progress: Progress = lambda done: None,
 ) -> Report:
-    """Read the file at `path` whole, as `format` or as what it is recognised as. Raises `OSError` only."""
-    tally = _Tally(on_problem)
-    size = path.stat().st_size
-    kind, reason = format, "chosen"
-    with path.open("rb") as file:
-        if not _refuse_file(file, tally):
-            rows = _numbered_rows(file, tally)
-            head = list(islice(rows, _GUESSED_FROM))
-            if kind is None:
-                kind, reason = _recognise(head, tally)
-            if kind is not None:
-                _read_rows(FORMATS.get(kind)(), chain(head, rows), tally, on_row)
-            elif head:
+    """Read the file at `path` whole, as `layout` or as what its rows are recognised as.
+
+    `name` is what the user calls it, a hint to its kind. Raises `OSError` only.
+    """
+    tally = _Tally(on_row, on_problem)
+    try:
+        with open_file(path, name or path.name, tally.note) as file:
+            tally.opened(file)
+            head = list(islice(file.rows, _GUESSED_FROM))
+            chosen = layout or _recognise(head, tally)
+            if chosen is None:
                 tally.refused += len(head)
-    return tally.report(kind, reason, size)
+            else:
+                tally.format = chosen.kind
+                _read_rows(chosen, chain(head, file.rows), tally, lambda: progress(file.position() / file.bytes))
+    except FileRefused as refused:
+        tally.note(refused.problem)
+    return tally.report(path.stat().st_size)
 
 
 class _Tally:
     """Counts what was found, and keeps the first of each kind."""
 
-    def __init__(self, on_problem: Callable[[RowProblem], None]) -> None:
+    def __init__(self, on_row: Callable[[Reading], None], on_problem: Callable[[RowProblem], None]) -> None:
         self.rows = 0
         self.refused = 0
+        self.format: str | None = None
+        self.reason = ""
+        self._file: OpenFile | None = None
+        self._survey = Survey()
+        self._on_row = on_row
         self._on_problem = on_problem
         self._counts: Counter[str] = Counter()
         self._kept: list[RowProblem] = []
+
+    def opened(self, file: OpenFile) -> None:
+        self._file = file
 
     def note(self, problem: RowProblem) -> None:
         self._counts[problem.kind] += 1
@@ -106,102 +117,69 @@ class _Tally:
             self._kept.append(problem)
         self._on_problem(problem)
 
-    def report(self, kind: str | None, reason: str, size: int) -> Report:
+    def use(self, row: Reading) -> None:
+        self.rows += 1
+        repeat = self._survey.add(row)
+        if repeat:
+            self.note(repeat)
+        self._on_row(row)
+
+    def report(self, size: int) -> Report:
         if not self.rows and not any(problem.severity == "error" for problem in self._kept):
-            self.note(error(None, "no-rows", "The file holds no row.", "Choose a file with one JSON object a line."))
+            self.note(error(None, "no-rows", "The file holds no row.", "Choose a file with rows in it."))
         return Report(
-            format=kind if self.rows else None,
-            reason=reason,
+            format=self.format if self.rows else None,
+            reason=self.reason,
             rows=self.rows,
             refused=self.refused,
             bytes=size,
             counts=dict(self._counts),
             problems=tuple(sorted(self._kept, key=lambda problem: problem.line or 0)),
+            kind=self._file.kind if self._file else "",
+            unit=self._file.unit if self._file else "line",
+            statistics=self._survey.statistics() if self.rows else None,
         )
 
 
-def _refuse_file(file: BinaryIO, tally: _Tally) -> bool:
-    """Look at the first bytes; leaves `file` at its first row. Says whether the file cannot be read at all."""
-    head = file.read(4096)
-    file.seek(0)
-    if not head:
-        tally.note(error(None, "empty-file", "The file is empty.", "Choose a file with one JSON object a line."))
-        return True
-    for start, name in _SIGNATURES.items():
-        if head.startswith(start):
-            tally.note(error(None, "not-jsonl", f"The file is {name}, not JSON lines.", "Save it as JSONL in UTF-8."))
-            return True
-    for start, name in _ENCODINGS.items():
-        if head.startswith(start):
-            tally.note(error(1, "utf-16", f"The file is {name}, not UTF-8.", "Save it as UTF-8."))
-            return True
-    if head.startswith(_BOM):
-        file.seek(len(_BOM))
-        tally.note(warning(1, "bom", "The file begins with a byte order mark, which was left out.", "Save it without."))
-    if head.removeprefix(_BOM).lstrip()[:1] == b"[":
+def _recognise(head: list[NumberedRow], tally: _Tally) -> Format | None:
+    rows = [found.row for found in head if isinstance(found.row, dict)]
+    best = guess(rows)
+    if best is not None:
+        tally.reason = best.reason
+        return FORMATS.get(best.kind)()
+    if head and not rows:
         tally.note(
-            error(1, "not-jsonl", "The file is a JSON list, not JSON lines.", "Save it with one JSON object a line.")
+            error(None, "not-rows", "The file holds no JSON lines and no table.", "Choose a file with rows in it.")
         )
-        return True
-    return False
-
-
-def _numbered_rows(file: BinaryIO, tally: _Tally) -> Iterator[NumberedRow]:
-    crlf = False
-    for line in read_lines(file):
-        if not crlf and line.raw.endswith(b"\r"):
-            crlf = True
-            tally.note(
-                warning(
-                    line.number,
-                    "crlf",
-                    "Lines end as on Windows (CR LF); the CR was left out.",
-                    "Nothing needs to be done.",
-                )
-            )
-        if line.raw and not line.raw.isspace():
-            yield line.number, parse(line)
-
-
-def _recognise(head: list[NumberedRow], tally: _Tally) -> tuple[str | None, str]:
-    rows = [row for _, row in head if isinstance(row, dict)]
-    found = guess(rows)
-    if found is not None:
-        return found.kind, found.reason
-    for _, fault in head:
-        if isinstance(fault, RowProblem):
-            tally.note(fault)
+    for found in head:
+        if isinstance(found.row, RowProblem):
+            tally.note(found.row)
     if rows:
         known = "; ".join(f"{entry.title} ({entry.example})" for entry in FORMATS)
         tally.note(
             error(
-                next(number for number, row in head if isinstance(row, dict)),
+                next(found.line for found in head if isinstance(found.row, dict)),
                 "unknown-format",
                 f"No format is known for rows that have {columns_of(rows[0])}.",
-                f"Rename the columns to those of one that is understood: {known}.",
+                f"Say which column is which, or rename them to those of one that is understood: {known}.",
                 rows[0],
             )
         )
-    elif head:
-        tally.note(
-            error(None, "not-jsonl", "The file is not JSON lines.", "Choose a file with one JSON object on each line.")
-        )
-    return None, ""
+    return None
 
 
-def _read_rows(
-    format: Format, rows: Iterator[NumberedRow], tally: _Tally, on_row: Callable[[Conversation], None]
-) -> None:
-    for number, row in rows:
+def _read_rows(layout: Format, rows: Iterable[NumberedRow], tally: _Tally, progress: Callable[[], None]) -> None:
+    for count, (line, row, printable) in enumerate(rows):
+        if not count % _BETWEEN_PROGRESS:
+            progress()
         if isinstance(row, RowProblem):
             tally.refused += 1
             tally.note(row)
             continue
-        reading = format.read(row, number)
+        reading = layout.read(row, line, printable=printable)
         for problem in reading.problems:
             tally.note(problem)
-        if reading.conversation is None:
-            tally.refused += 1
+        if reading.used:
+            tally.use(reading)
         else:
-            tally.rows += 1
-            on_row(reading.conversation)
+            tally.refused += 1

@@ -20,6 +20,7 @@ from workbench.data.arrow import Conversations, RowWriter
 from workbench.data.examination import Report, examine
 from workbench.data.samples import sample
 from workbench.errors import WorkbenchError
+from workbench.formats import FORMATS
 from workbench.home import Home
 from workbench.records import Conversation, Dataset, RowProblem
 
@@ -46,7 +47,7 @@ class DatasetLibrary:
                 return self.get(identity)
             with self._new_folder() as folder:
                 shutil.copyfile(path, folder / "original")
-                report = _ingest(folder)
+                report = _ingest(folder, path.name)
                 if report.format is None:
                     raise report.refusal()
                 dataset = Dataset(
@@ -121,7 +122,7 @@ class DatasetLibrary:
     def check(self, path: Path, format: str | None = None) -> Report:
         """What the file at `path` holds and what is wrong with it; adds nothing to the library."""
         with _readable(path):
-            return examine(path, format)
+            return examine(path, FORMATS.get(format)() if format else None)
 
     def _folder(self, id: str) -> Path:
         return self._home.datasets / id
@@ -152,11 +153,12 @@ def content_hash(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 
 
-def _ingest(folder: Path) -> Report:
+def _ingest(folder: Path, name: str) -> Report:
     """Read ``original`` in `folder` into ``rows.arrow`` and ``problems.jsonl``."""
     with RowWriter(folder / "rows.arrow") as rows, (folder / "problems.jsonl").open("w", encoding="utf-8") as problems:
         return examine(
             folder / "original",
+            name=name,
             on_row=rows.add,
             on_problem=lambda problem: print(problem.model_dump_json(), file=problems),
         )

@@ -60,7 +60,7 @@ def _render_row(row: Conversation, tokenizer: Any) -> Rendered:
     if row.text is not None:
         return Rendered(row.text, ())
     try:
-        return render_answers(row.messages, tokenizer)
+        return render_answers(row, tokenizer)
     except TemplateError as error:
         raise WorkbenchError(
             f"The base model's chat template refuses this row: {str(error).rstrip('.')}.",

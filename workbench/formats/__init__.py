@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import orjson
+
 from workbench.formats.turns import Reading, Turn, columns_of, read_text, read_turns, refusal
 from workbench.registry import Registry
 
@@ -33,6 +35,7 @@ class Recognition:
 class Format(ABC):
     """One way to lay out a row."""
 
+    kind: ClassVar[str]
     title: ClassVar[str]
     order: ClassVar[int] = 100
     example: ClassVar[str]
@@ -47,8 +50,11 @@ class Format(ABC):
     def turns(self, row: Row) -> Sequence[Turn] | str | None:
         """The turns of `row` unchecked, the text of a row that has none, or None when its columns are missing."""
 
-    def read(self, row: Row, line: int) -> Reading:
-        """What is learned from `row`, and everything that is wrong with it."""
+    def read(self, row: Row, line: int, *, printable: bool = False) -> Reading:
+        """What is learned from `row`, and everything that is wrong with it.
+
+        `printable` when no control character can be in it, which spares looking for one.
+        """
         found = self.turns(row)
         if found is None:
             return refusal(
@@ -57,7 +63,15 @@ class Format(ABC):
                 f"This row has {columns_of(row)}; the file's other rows are laid out as {self.title}.",
                 f"Give it the columns {self.example}, or remove it.",
             )
-        return read_text(found, line) if isinstance(found, str) else read_turns(found, line)
+        if isinstance(found, str):
+            return read_text(found, line)
+        reading = read_turns(found, line, printable=printable)
+        return reading._replace(tools=_tools(row["tools"])) if row.get("tools") else reading
+
+
+def _tools(tools: object) -> str:
+    """The tools of a row as JSON; some files hold them as a text already."""
+    return tools if isinstance(tools, str) else orjson.dumps(tools).decode()
 
 
 FORMATS: Registry[Format] = Registry("workbench.formats", "format")

@@ -16,6 +16,7 @@ _INPUTS = ("input", "context")
 class Alpaca(Format):
     """The instruction with its input is the user's turn, the output the answer."""
 
+    kind: ClassVar[str] = "alpaca"
     title: ClassVar[str] = "Alpaca"
     order: ClassVar[int] = 20
     example: ClassVar[str] = "instruction, input, output"

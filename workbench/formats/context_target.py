@@ -12,6 +12,7 @@ from workbench.formats.pairs import Pair
 class ContextTarget(Pair):
     """The context is the user's turn, the target the answer."""
 
+    kind: ClassVar[str] = "context_target"
     title: ClassVar[str] = "context and target"
     order: ClassVar[int] = 50
     example: ClassVar[str] = "context, target"

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
+
+import orjson
 
 from workbench.formats import FORMATS, Format, Recognition, Row, Turn
 from workbench.formats.turns import missing
+
+_EXTRA = ("tool_calls", "tool_call_id", "name", "reasoning_content", "thinking")
 
 
 @FORMATS.add("messages")
 class Messages(Format):
     """Turns as ``{"role": …, "content": …}``."""
 
+    kind: ClassVar[str] = "messages"
     title: ClassVar[str] = "messages"
     order: ClassVar[int] = 0
     example: ClassVar[str] = "messages: [{role, content}, …]"
@@ -35,6 +40,32 @@ def list_turns(turns: Sequence[object], column: str, role: str, content: str) ->
     """The turns in a list of objects, each with the keys `role` and `content`."""
     fields = (turn if isinstance(turn, dict) else {} for turn in turns)
     return [
-        Turn(found.get(role, missing()), found.get(content, missing()), f"{column}[{number}].{content}")
+        Turn(
+            found.get(role, missing()),
+            found.get(content, missing()),
+            f"{column}[{number}].{content}",
+            _extra(found) if len(found) > 2 else "",
+        )
         for number, found in enumerate(fields)
     ]
+
+
+def _extra(turn: dict[str, Any]) -> str:
+    """What the chat template gets beside role and words, as JSON; tool calls with their arguments parsed."""
+    found = {name: turn[name] for name in _EXTRA if turn.get(name)}
+    calls = found.get("tool_calls")
+    if isinstance(calls, list):
+        found["tool_calls"] = [_parsed(call) for call in calls]
+    return orjson.dumps(found).decode() if found else ""
+
+
+def _parsed(call: Any) -> Any:
+    """OpenAI writes a call's arguments as JSON in a text; chat templates want the object."""
+    function = call.get("function") if isinstance(call, dict) else None
+    if not isinstance(function, dict) or not isinstance(function.get("arguments"), str):
+        return call
+    try:
+        arguments = orjson.loads(function["arguments"])
+    except orjson.JSONDecodeError:
+        return call
+    return {**call, "function": {**function, "arguments": arguments}}

@@ -14,6 +14,7 @@ from workbench.formats.pairs import Pair
 class PromptCompletion(Pair):
     """The prompt is the user's turn, the completion the answer."""
 
+    kind: ClassVar[str] = "prompt_completion"
     title: ClassVar[str] = "prompt and completion"
     order: ClassVar[int] = 30
     example: ClassVar[str] = "prompt, completion"

@@ -12,6 +12,7 @@ from workbench.formats.pairs import Pair
 class QuestionAnswer(Pair):
     """The question is the user's turn, the answer the assistant's."""
 
+    kind: ClassVar[str] = "question_answer"
     title: ClassVar[str] = "question and answer"
     order: ClassVar[int] = 40
     example: ClassVar[str] = "question, answer (or q, a)"

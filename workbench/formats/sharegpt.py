@@ -17,6 +17,7 @@ _WORDS = ("value", "content", "text")
 class ShareGPT(Format):
     """Turns as ``{"from": "human", "value": …}``, or with other names for the two."""
 
+    kind: ClassVar[str] = "sharegpt"
     title: ClassVar[str] = "ShareGPT"
     order: ClassVar[int] = 10
     example: ClassVar[str] = "conversations: [{from, value}, …]"

@@ -12,6 +12,7 @@ from workbench.formats import FORMATS, Format, Recognition, Row, Turn
 class Text(Format):
     """Everything in ``text`` is learned."""
 
+    kind: ClassVar[str] = "text"
     title: ClassVar[str] = "text"
     order: ClassVar[int] = 90
     example: ClassVar[str] = "text"

@@ -12,7 +12,11 @@ from typing import Any, Literal, NamedTuple
 
 from workbench.records import Conversation, Message, RowProblem
 
-ROLES: Mapping[str, Literal["system", "user", "assistant", "tool"]] = {
+Role = Literal["system", "user", "assistant", "tool"]
+Said = tuple[Role, str, str]
+"""A turn that was checked: who speaks, the words, and what else the chat template gets, as JSON."""
+
+ROLES: Mapping[str, Role] = {
     "system": "system",
     "developer": "system",
     "user": "user",
@@ -39,6 +43,17 @@ EXCERPT = 120
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _MISSING = object()
+_USUAL = {
+    ("", "system"),
+    ("", "user"),
+    ("system", "user"),
+    ("user", "assistant"),
+    ("assistant", "user"),
+    ("assistant", "tool"),
+    ("tool", "tool"),
+    ("tool", "assistant"),
+}
+"""Who may speak after whom without a remark."""
 
 
 class Turn(NamedTuple):
@@ -48,13 +63,34 @@ class Turn(NamedTuple):
     content: object
     place: str
     """Where it stands: ``messages[2].content``."""
+    extra: str = ""
+    """What else is said of it, as JSON: with tool calls there need be no words."""
 
 
 class Reading(NamedTuple):
-    """One row, read: what is learned from it, or why nothing is."""
+    """One row, read: what is learned from it, or why nothing is.
 
-    conversation: Conversation | None
-    problems: tuple[RowProblem, ...] = ()
+    Plain tuples, because a file has a million of them; `conversation` is the record for everybody else.
+    """
+
+    line: int
+    said: Sequence[Said] = ()
+    text: str | None = None
+    problems: Sequence[RowProblem] = ()
+    tools: str = ""
+
+    @property
+    def used(self) -> bool:
+        """Whether the row can be trained on."""
+        return bool(self.said) or self.text is not None
+
+    @property
+    def conversation(self) -> Conversation | None:
+        """What is learned; None when nothing is."""
+        if not self.used:
+            return None
+        messages = tuple(Message(role=role, content=content, extra=extra) for role, content, extra in self.said)
+        return Conversation(line=self.line, messages=messages, text=self.text, tools=self.tools)
 
 
 def missing() -> object:
@@ -102,7 +138,7 @@ def warning(line: int | None, kind: str, message: str, remedy: str, shown: objec
 
 def refusal(line: int, kind: str, message: str, remedy: str, shown: object = "") -> Reading:
     """A row from which nothing is learned, for one reason."""
-    return Reading(None, (error(line, kind, message, remedy, shown),))
+    return Reading(line, problems=[error(line, kind, message, remedy, shown)])
 
 
 def read_text(text: str, line: int) -> Reading:
@@ -110,37 +146,57 @@ def read_text(text: str, line: int) -> Reading:
     faults = list(_text_faults(text, "text", line))
     if not text.strip():
         faults.append(error(line, "no-text", "The text is empty.", "Remove the row."))
-    if any(fault.severity == "error" for fault in faults):
-        return Reading(None, tuple(faults))
-    return Reading(Conversation(line=line, text=text), tuple(faults))
+    if _refused(faults):
+        return Reading(line, problems=faults)
+    return Reading(line, text=text, problems=faults)
 
 
-def read_turns(turns: Sequence[Turn], line: int) -> Reading:
-    """The conversation in `turns`, with every fault in them."""
-    messages: list[Message] = []
+def read_turns(turns: Sequence[Turn], line: int, *, printable: bool = False) -> Reading:
+    """The conversation in `turns`, with every fault in them; `printable` when no control character can be in it."""
+    said = _faultless(turns) if printable else None
+    if said is not None:
+        return Reading(line, said)
+    said = []
     faults: list[RowProblem] = []
     for turn in turns:
-        role = _role(turn)
-        if isinstance(role, RowProblem):
-            faults.append(role.model_copy(update={"line": line}))
+        role = _role(turn, line)
         wrong = list(_content_faults(turn, line))
+        if isinstance(role, RowProblem):
+            wrong.insert(0, role)
+        elif not _refused(wrong):
+            said.append((role, turn.content if isinstance(turn.content, str) else "", turn.extra))
         faults += wrong
-        if not isinstance(role, RowProblem) and not any(fault.severity == "error" for fault in wrong):
-            messages.append(Message(role=role, content=turn.content))
-    if not any(fault.severity == "error" for fault in faults):
-        faults += _order_faults(messages, line)
-    if any(fault.severity == "error" for fault in faults):
-        return Reading(None, tuple(faults))
-    return Reading(Conversation(line=line, messages=tuple(messages)), tuple(faults))
+    if not _refused(faults):
+        faults += _order_faults(said, line)
+    return Reading(line, () if _refused(faults) else said, problems=faults)
 
 
-def _role(turn: Turn) -> Literal["system", "user", "assistant", "tool"] | RowProblem:
+def _faultless(turns: Sequence[Turn]) -> list[Said] | None:
+    """The conversation if it has the usual order and no fault, which is quick to see; None to look closer."""
+    said: list[Said] = []
+    before = ""
+    for role, content, _, extra in turns:
+        known = ROLES.get(role) if type(role) is str else None
+        if known is None or (before, known) not in _USUAL:
+            return None
+        if type(content) is not str or not content or content.isspace():
+            return None
+        said.append((known, content, extra))
+        before = known
+    return said if before == "assistant" else None
+
+
+def _refused(faults: Sequence[RowProblem]) -> bool:
+    return any(fault.severity == "error" for fault in faults)
+
+
+def _role(turn: Turn, line: int) -> Role | RowProblem:
     if turn.role is _MISSING or turn.role is None:
-        return error(None, "missing-role", f"{turn.place} has no role.", "Say who speaks: system, user or assistant.")
+        return error(line, "missing-role", f"{turn.place} has no role.", "Say who speaks: system, user or assistant.")
     known = ROLES.get(turn.role.lower()) if isinstance(turn.role, str) else None
     if known is None:
         return error(
-            None,
+            line,
             "unknown-role",
             f"{turn.place} is by “{excerpt(turn.role)}”, a role that is not known.",
             "Use system, user, assistant or tool.",
@@ -153,6 +209,8 @@ def _content_faults(turn: Turn, line: int) -> Iterable[RowProblem]:
     content = turn.content
     answers = isinstance(turn.role, str) and ROLES.get(turn.role.lower()) == "assistant"
     what = "answer" if answers else "text"
+    if turn.extra and content in (None, _MISSING, ""):
+        return
     if content is _MISSING:
         yield error(line, f"no-{what}", f"{turn.place} is missing.", f"Add the {what}, or remove the row.")
     elif content is None:
@@ -192,25 +250,25 @@ def _text_faults(text: str, place: str, line: int) -> Iterable[RowProblem]:
         )
 
 
-def _order_faults(messages: Sequence[Message], line: int) -> Iterable[RowProblem]:
-    answers = [message for message in messages if message.role == "assistant"]
+def _order_faults(said: Sequence[Said], line: int) -> Iterable[RowProblem]:
+    answers = [words or extra for role, words, extra in said if role == "assistant"]
     if not answers:
         yield error(
             line,
             "no-answer",
             "The row has no answer: no message is by the assistant.",
             "Add one; only answers are learned.",
-            messages[-1].content if messages else "",
+            said[-1][1] if said else "",
         )
         return
-    empty = sum(not answer.content.strip() for answer in answers)
+    empty = sum(not answer.strip() for answer in answers)
     if empty == len(answers):
         yield error(line, "empty-answer", "The answer is empty.", "Fill in the answer, or remove the row.")
     elif empty:
         yield warning(
             line, "empty-answer", f"{empty} of {len(answers)} answers are empty.", "Fill them in, or remove the row."
         )
-    yield from _speaker_faults([message.role for message in messages], line)
+    yield from _speaker_faults([role for role, _, _ in said], line)
 
 
 def _speaker_faults(roles: Sequence[str], line: int) -> Iterable[RowProblem]:

@@ -1,4 +1,4 @@
-"""One line of JSON: the object in it, or what is wrong with it, said so that a person finds it.
+"""JSON lines: one object a line, or what is wrong with the line, said so that a person finds it.
 
 orjson reads; only a line that it refuses is looked at twice. Knows no format.
 """
@@ -7,15 +7,32 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, BinaryIO
 
 import orjson
 
-from workbench.data.lines import Line
-from workbench.formats.turns import error, excerpt
+from workbench.data.files.lines import Line, read_lines
+from workbench.data.files.rows import Note, NumberedRow
+from workbench.formats.turns import error, excerpt, warning
 from workbench.records import RowProblem
 
 _RESAVE = "Correct the line, or write the file with a JSON library."
+
+
+def read(stream: BinaryIO, note: Note) -> Iterator[NumberedRow]:
+    """The rows of a file of JSON lines; blank lines are none."""
+    windows = False
+    for line in read_lines(stream):
+        if not windows and line.raw.endswith(b"\r"):
+            windows = True
+            note(_windows_lines(line.number))
+        if line.raw and not line.raw.isspace():
+            yield NumberedRow(line.number, parse(line), line.unescaped)
+
+
+def _windows_lines(number: int) -> RowProblem:
+    return warning(number, "crlf", "Lines end as on Windows (CR LF); the CR was left out.", "Nothing needs to be done.")
 
 
 def parse(line: Line) -> dict[str, Any] | RowProblem:
