@@ -98,15 +98,16 @@ def _attend(
         if window is not None and total > window:
             keys, values = keys[:, :, -window:], values[:, :, -window:]
         return _attend_one(query, keys, values, scaling, softcap)
-    mask = _mask(new, total, window, query.device)
+    plain = new == total and (window is None or total <= window)
     if softcap is not None:
-        return _capped(query, keys, values, scaling, softcap, mask)
+        return _capped(query, keys, values, scaling, softcap, _mask(new, total, window, query.device))
+    mask = None if plain else _mask(new, total, window, query.device)
     return scaled_dot_product_attention(
         query,
         keys,
         values,
         attn_mask=mask,
-        is_causal=mask is None,
+        is_causal=plain,
         scale=scaling,
         enable_gqa=query.shape[1] != keys.shape[1],
     )
@@ -120,10 +121,8 @@ def _attend_one(query: Tensor, keys: Tensor, values: Tensor, scaling: float | No
     return scaled_dot_product_attention(grouped, keys, values, scale=scaling).reshape(*query.shape[:3], -1)
 
 
-def _mask(new: int, total: int, window: int | None, device: torch.device) -> Tensor | None:
-    """True where a token may look; None stands for the plain causal triangle of a row's first tokens."""
-    if new == total and (window is None or total <= window):
-        return None
+def _mask(new: int, total: int, window: int | None, device: torch.device) -> Tensor:
+    """(new, total): True where a token may look."""
     here = torch.arange(total - new, total, device=device)[:, None]
     there = torch.arange(total, device=device)[None, :]
     mask = there <= here
@@ -138,8 +137,6 @@ def _capped(
     keys, values = keys.repeat_interleave(groups, 1), values.repeat_interleave(groups, 1)
     scores = query @ keys.transpose(2, 3) * (query.shape[3] ** -0.5 if scaling is None else scaling)
     scores = (scores / softcap).tanh() * softcap
-    if query.shape[2] > 1 and mask is None:
-        mask = torch.ones(scores.shape[2:], dtype=torch.bool, device=scores.device).tril()
     if mask is not None:
         scores = scores.masked_fill(~mask, -torch.inf)
     return scores.softmax(-1, dtype=torch.float32).to(values.dtype) @ values

@@ -7,6 +7,7 @@ through transformers' interface, or keeps a state of another kind: it runs each 
 
 from __future__ import annotations
 
+import inspect
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -35,6 +36,9 @@ class Stretch:
 class Forward(Protocol):
     """Reads a stretch of each row and says what may come next."""
 
+    in_pieces: bool
+    """Whether a prompt may be read in several stretches."""
+
     def past(self) -> Any:
         """An empty memory for a new row."""
 
@@ -44,6 +48,8 @@ class Forward(Protocol):
 
 class FlatForward:
     """All rows in one line of tokens."""
+
+    in_pieces = True
 
     def __init__(self, model: PreTrainedModel) -> None:
         self._model = model
@@ -76,24 +82,42 @@ class FlatForward:
         return logits.to("cpu", torch.float32)
 
 
+@dataclass
+class Memory:
+    """One row's cache of transformers' own."""
+
+    cache: DynamicCache
+    begun: bool = False
+
+
 class RowByRow:
-    """Each row by itself, with the model's own cache."""
+    """Each row by itself, with the model's own cache; not every kind of cache can take several tokens at once later."""
+
+    in_pieces = False
 
     def __init__(self, model: PreTrainedModel) -> None:
         self._model = model
         self._mixer = Mixer(model)
+        accepted = inspect.signature(model.forward).parameters
+        self._cache_name = "past_key_values" if "past_key_values" in accepted else "cache_params"
 
-    def past(self) -> DynamicCache:
-        return DynamicCache(config=self._model.config)
+    def past(self) -> Memory:
+        return Memory(DynamicCache(config=self._model.config))
 
     def __call__(self, stretches: Sequence[Stretch]) -> Tensor:
         return torch.stack([self._one(stretch) for stretch in stretches])
 
     def _one(self, stretch: Stretch) -> Tensor:
-        self._mixer.set([stretch.dose], [len(stretch.tokens)])
-        tokens = torch.tensor([list(stretch.tokens)], device=self._model.device)
-        output = self._model(input_ids=tokens, past_key_values=stretch.past, use_cache=True, logits_to_keep=1)
-        logits: Tensor = output.logits[0, -1]
+        memory: Memory = stretch.past
+        pieces = [[token] for token in stretch.tokens] if memory.begun else [list(stretch.tokens)]
+        memory.begun = True
+        logits = torch.empty(0)
+        for piece in pieces:
+            self._mixer.set([stretch.dose], [len(piece)])
+            tokens = torch.tensor([piece], device=self._model.device)
+            cache = {self._cache_name: memory.cache}
+            output = self._model(input_ids=tokens, use_cache=True, logits_to_keep=1, **cache)
+            logits = output.logits[0, -1]
         return logits.to("cpu", torch.float32)
 
 

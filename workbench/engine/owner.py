@@ -134,6 +134,8 @@ class Owner(threading.Thread):
     def _plan(self) -> list[tuple[Row, list[int]]]:
         """What each row reads in the coming step; prompts get equal shares, so that panes begin together."""
         unread = [row.unread for row in self._rows]
+        if not self._forward.in_pieces:
+            return list(zip(self._rows, unread, strict=True))
         reading = sum(len(tokens) > 1 for tokens in unread)
         share = max(16, int(STEP_SECONDS / self._seconds_per_token) // max(1, reading))
         return [(row, tokens[:share]) for row, tokens in zip(self._rows, unread, strict=True)]
