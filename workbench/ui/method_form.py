@@ -1,26 +1,39 @@
 """The part of the form that says how the base model is adapted: the method, its fields, and the target modules.
 
-The fields are those of all methods in the registry, one component a name; choosing a method shows its own. So a rank
-that was set for one method is still there for the next, and a new method's file needs nothing here.
+The fields are those of all methods in the registry, a component each; methods that share a field share its component,
+so a rank that was set for one is still there for the next. A new method's file needs nothing here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import gradio as gr
 from gradio.components import Component
 from pydantic.fields import FieldInfo
 
-from workbench.config import METHODS, Method
+from workbench.config import METHODS
+from workbench.errors import Problem
 from workbench.methods.matching import is_all_linear, last_part, linear_modules, parse_targets
 from workbench.records import Blueprint
-from workbench.ui.components.form import Form, Updates
+from workbench.ui.components.form import Form, Updates, as_text
 
 SLIDERS = {"rank": (1, 256, 1), "alpha": (0, 512, 1), "dropout": (0, 0.5, 0.01)}
 """The range a hand moves in; an opened file may go beyond, up to the field's own bounds."""
-_OWN = ("kind", "target_modules")
+TARGETS = "target_modules"
+
+
+@dataclass(frozen=True)
+class Shared:
+    """One field and the methods that have it just so: same type, same default, same title."""
+
+    name: str
+    path: str
+    """Where its component stands in the form: ``method.rank``, or ``method.rank@vera`` for another of that name."""
+    info: FieldInfo
+    kinds: set[str] = field(default_factory=set)
 
 
 class MethodForm:
@@ -28,16 +41,15 @@ class MethodForm:
 
     def __init__(self, form: Form) -> None:
         self._form = form
+        self._fields = _shared_fields()
         first = METHODS.kinds()[0]
-        self.kind = form.adopt("method.kind", _kind_menu(first))
-        shown = METHODS.get(first).model_fields
-        for name, field in _fields():
-            if name in SLIDERS:
-                form.add(f"method.{name}", field, slider=SLIDERS[name])
-        help_text = METHODS.get(first).model_fields["target_modules"].description or ""
+        self.kind = form.adopt("method.kind", _kind_menu(first), summary(first))
+        for shared in self._fields:
+            if shared.name in SLIDERS:
+                form.add(shared.path, shared.info, slider=SLIDERS[shared.name])
+        help_text = METHODS.get(first).model_fields[TARGETS].description or ""
         self.ticks = gr.CheckboxGroup(label="Target modules", info=help_text, show_select_all=True)
-        form.adopt("method.target_modules", self.ticks, help_text)
-        others = [(name, field) for name, field in _fields() if name not in SLIDERS]
+        form.adopt(f"method.{TARGETS}", self.ticks, help_text)
         with gr.Accordion("More method settings", open=False):
             self.pattern = gr.Textbox(
                 label="Target modules by expression",
@@ -45,21 +57,38 @@ class MethodForm:
                 placeholder=r".*\.(q_proj|v_proj)",
                 max_lines=1,
             )
-            for name, field in others:
-                form.add(f"method.{name}", field)
-        for name, _ in _fields():
-            form.components[f"method.{name}"].visible = name in shown
+            for shared in self._fields:
+                if shared.name not in SLIDERS:
+                    form.add(shared.path, shared.info)
+        for shared in self._fields:
+            form.components[shared.path].visible = first in shared.kinds
 
     @property
-    def components(self) -> list[Component]:
+    def components(self) -> list[Any]:
         """All that a change of the count may come from."""
         mine = [component for path, component in self._form.components.items() if path.startswith("method.")]
         return [*mine, self.pattern]
 
+    @property
+    def touched(self) -> list[Any]:
+        """The events that tell of a hand on any of them."""
+        return [component.input for component in self.components]
+
     def choose(self, kind: str) -> Updates:
         """Updates that show the fields of `kind` and hide all others."""
-        fields = METHODS.get(kind).model_fields
-        return {self._form.components[f"method.{name}"]: gr.update(visible=name in fields) for name, _ in _fields()}
+        has_targets = TARGETS in METHODS.get(kind).model_fields
+        updates: Updates = {
+            self._form.components[shared.path]: gr.update(visible=kind in shared.kinds) for shared in self._fields
+        }
+        updates |= {place: gr.update(visible=has_targets) for place in (self.ticks, self.pattern)}
+        return updates | {self.kind: gr.update(value=kind, info=summary(kind))}
+
+    def show(self, kind: str, values: Mapping[str, Any]) -> Updates:
+        """Updates that choose `kind` and put `values` into its fields."""
+        mine = {f"method.{shared.name}": shared.path for shared in self._fields if kind in shared.kinds}
+        shown = self._form.show({"method": values}, paths=mine)
+        chosen = self.choose(kind)
+        return {component: {**chosen.get(component, {}), **shown.get(component, {})} for component in chosen | shown}
 
     def offer(self, blueprint: Blueprint, targets: Any = None) -> Updates:
         """Updates that list the modules of `blueprint`, with those of `targets` ticked; all linear ones if None."""
@@ -71,34 +100,53 @@ class MethodForm:
             pattern, ticked = targets, []
         elif targets is not None and not isinstance(targets, str):
             ticked = [name for name in targets if name in names]
-            pattern = "" if len(ticked) == len(targets) else ", ".join(targets)
+            pattern = "" if len(ticked) == len(targets) else as_text(targets)
         return {self.ticks: gr.update(choices=choices, value=list(ticked)), self.pattern: gr.update(value=pattern)}
 
-    def read(self, values: Mapping[Component, Any], nested: dict[str, Any], blueprint: Blueprint | None) -> None:
-        """Complete ``nested["method"]``: the chosen method's fields alone, and its targets as the config writes them."""
-        method = nested.setdefault("method", {})
-        fields = METHODS.get(method.get("kind", METHODS.kinds()[0])).model_fields
-        ticked = method.pop("target_modules", [])
-        pattern = str(values.get(self.pattern) or "").strip()
-        kept = {name: value for name, value in method.items() if name in fields}
-        if "target_modules" in fields:
-            kept["target_modules"] = parse_targets(pattern) if pattern else _targets(ticked, blueprint)
-        nested["method"] = kept
+    def read(self, values: Mapping[Component, Any], blueprint: Blueprint | None) -> dict[str, Any]:
+        """The method as the config writes it: the chosen one's own fields, and its targets."""
+        kind = values[self.kind]
+        method = {"kind": kind}
+        for shared in self._fields:
+            value = values.get(self._form.components[shared.path])
+            if kind in shared.kinds and value is not None:
+                method[shared.name] = value
+        if TARGETS in METHODS.get(kind).model_fields:
+            pattern = str(values.get(self.pattern) or "").strip()
+            method[TARGETS] = parse_targets(pattern) if pattern else _targets(values.get(self.ticks) or [], blueprint)
+        return method
+
+    def locate(self, kind: str, problems: Iterable[Problem]) -> list[Problem]:
+        """The problems, with the place of each one's own component where several fields have one name."""
+        places = {f"method.{shared.name}": shared.path for shared in self._fields if kind in shared.kinds}
+        return [replace(problem, field=places.get(problem.field or "", problem.field)) for problem in problems]
+
+
+def summary(kind: str) -> str:
+    """What the method of `kind` does, one sentence."""
+    return METHODS.get(kind).summary
 
 
 def _kind_menu(first: str) -> gr.Dropdown:
-    choices = [(method.title, method.model_fields["kind"].default) for method in METHODS]
-    return gr.Dropdown(choices, value=first, label="Method", info=METHODS.get(first).summary, visible=len(choices) > 1)
+    choices = [(METHODS.get(kind).title, kind) for kind in METHODS.kinds()]
+    return gr.Dropdown(choices, value=first, label="Method", info=summary(first), visible=len(choices) > 1)
 
 
-def _fields() -> Iterator[tuple[str, FieldInfo]]:
+def _shared_fields() -> list[Shared]:
     """Every field of every method once, in the order of the methods."""
-    seen: set[str] = set(_OWN)
-    for method in METHODS:
-        for name, field in method.model_fields.items():
-            if name not in seen:
-                seen.add(name)
-                yield name, field
+    found: dict[tuple[str, str], Shared] = {}
+    names: set[str] = set()
+    for kind in METHODS.kinds():
+        for name, info in METHODS.get(kind).model_fields.items():
+            if name in ("kind", TARGETS):
+                continue
+            key = (name, f"{info.annotation} {info.default!r} {info.title}")
+            if key not in found:
+                path = f"method.{name}" + (f"@{kind}" if name in names else "")
+                found[key] = Shared(name, path, info)
+            names.add(name)
+            found[key].kinds.add(kind)
+    return list(found.values())
 
 
 def _choices(blueprint: Blueprint) -> list[tuple[str, str]]:
@@ -114,9 +162,3 @@ def _targets(ticked: Sequence[str], blueprint: Blueprint | None) -> Any:
     if blueprint is None:
         return tuple(ticked) or "all-linear"
     return "all-linear" if set(ticked) == {name for _, name in _choices(blueprint)} else tuple(ticked)
-
-
-def summary(kind: str) -> str:
-    """What the method of `kind` does, one sentence."""
-    method: type[Method] = METHODS.get(kind)
-    return method.summary

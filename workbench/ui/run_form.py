@@ -78,12 +78,12 @@ class RunForm:
             self._form.add("name", RunConfig.model_fields["name"])
 
     @property
-    def components(self) -> list[Component]:
+    def components(self) -> list[Any]:
         """Everything that is read."""
         return [*self._form.components.values(), self.method.pattern]
 
     @property
-    def outputs(self) -> list[Component]:
+    def outputs(self) -> list[Any]:
         """Everything that `fill` and `mark` may change."""
         return [*self.components, self.model_card, self.dataset_card]
 
@@ -97,7 +97,7 @@ class RunForm:
     def read(self, values: Mapping[Component, Any]) -> RunConfig:
         """The config that the components describe; raises `WorkbenchError` with every problem."""
         nested = self._form.read(values)
-        self.method.read(values, nested, self.blueprint(str(nested.get("base_model", ""))))
+        nested["method"] = self.method.read(values, self.blueprint(str(nested.get("base_model", ""))))
         return RunConfig.parse(nested)
 
     def blueprint(self, reference: str) -> Blueprint | None:
@@ -110,18 +110,18 @@ class RunForm:
     def fill(self, config: RunConfig) -> Updates:
         """Updates that show `config`, its base model and its dataset."""
         values = config.model_dump(mode="json")
-        targets = values["method"].pop("target_modules", None)
+        method = values.pop("method")
         values["data"].pop("dataset")
-        updates = self._form.show(values)
-        updates |= self.method.choose(config.method.kind)
-        updates |= {self._form.components["method.kind"]: gr.update(value=config.method.kind)}
-        updates |= self.about_model(config.base_model, targets)
+        updates = self._form.show(values) | self.method.show(config.method.kind, method)
+        for component, update in self.about_model(config.base_model, method.get("target_modules")).items():
+            shown = updates.get(component)
+            updates[component] = {**shown, **update} if isinstance(shown, dict) else update
         updates |= {self.dataset: gr.update(choices=self.datasets(), value=config.data.dataset)}
         return updates | self.about_dataset(config.data.dataset)
 
-    def mark(self, error: WorkbenchError | None, marked: list[str]) -> tuple[Updates, list[str]]:
-        """Updates that put the problems beside their fields, and where they stand now."""
-        return self._form.mark(error.problems if error else (), marked)
+    def mark(self, error: WorkbenchError | None, kind: str, marked: list[str]) -> tuple[Updates, list[str]]:
+        """Updates that put the problems beside the fields of the method `kind` and all others, and where they stand."""
+        return self._form.mark(self.method.locate(kind, error.problems if error else ()), marked)
 
     def about_model(self, reference: str, targets: Any = None) -> Updates:
         """Updates that show the card of a base model and offer its modules as targets."""

@@ -16,6 +16,7 @@ from fastapi.staticfiles import StaticFiles
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 
 import gradio as gr
+from gradio.components.navbar import Navbar
 
 from workbench.ui import playground, runs, train
 from workbench.ui.components.header import header
@@ -58,7 +59,8 @@ def mount(app: FastAPI, services: Services, options: ServeOptions) -> None:
 def build(services: Services) -> gr.Blocks:
     """The gradio app: the first page at the root, each other one under its name."""
     (first, first_page), *others = PAGES
-    with gr.Blocks(title="LoRA Workbench", analytics_enabled=False, fill_width=True) as site:
+    site = gr.Blocks(title="LoRA Workbench", analytics_enabled=False, fill_width=True)
+    with site:
         _place(first, first_page, services, site)
     for name, page in others:
         with site.route(name, f"/{name.lower()}", show_in_navbar=False):
@@ -67,7 +69,7 @@ def build(services: Services) -> gr.Blocks:
 
 
 def _place(name: str, page: Page, services: Services, site: gr.Blocks) -> None:
-    gr.Navbar(visible=False)
+    Navbar(visible=False)
     header(name)
     with gr.Column(elem_classes="lw-page"):
         page(services, site)

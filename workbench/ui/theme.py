@@ -1,4 +1,4 @@
-"""Colours, type and spacing of all pages, light and dark; every pair of text and ground has a contrast of 4.5 or more."""
+"""Colours, type and spacing of all pages, light and dark; text on its ground has a contrast of 4.5 or more."""
 
 from __future__ import annotations
 

@@ -16,7 +16,6 @@ from workbench.ui.components.count import count_panel, no_count
 from workbench.ui.components.form import Updates
 from workbench.ui.components.markup import markup
 from workbench.ui.components.problems import problem_list
-from workbench.ui.method_form import summary
 from workbench.ui.run_form import RunForm
 
 if TYPE_CHECKING:
@@ -74,9 +73,8 @@ class Train:
         read = {*form.components, side.marked}
         shown = [*form.outputs, side.count, side.problems, side.marked]
         kind = form.method.kind
-        touched = [component.input for component in form.method.components]  # type: ignore[attr-defined]
-        gr.on(touched, self.recount, read, shown, **QUICK)
-        kind.input(self.choose_method, {kind}, [*form.method.components], **QUICK)
+        gr.on(form.method.touched, self.recount, read, shown, **QUICK)
+        kind.input(self.choose_method, {kind}, form.method.components, **QUICK).then(self.recount, read, shown, **QUICK)
         form.base_model.change(self.choose_model, read, shown, **SLOW).then(self.recount, read, shown, **QUICK)
         form.dataset.change(self.choose_dataset, read, [form.dataset_card], **SLOW)
         form.upload.upload(self.add_file, form.upload, [form.dataset, form.dataset_card], **SLOW)
@@ -91,24 +89,20 @@ class Train:
         try:
             config = self._services.runs.config(source) if source else RunConfig()
         except WorkbenchError as error:
-            return self._form.fill(RunConfig()) | self._refused(error, [], "That run cannot be opened")
+            return self._form.fill(RunConfig()) | self._refused(error, {}, "That run cannot be opened")
         return self._form.fill(config)
 
     def recount(self, values: Values) -> Updates:
         """The count for what the form says now, with problems beside their fields."""
-        marked = values[self._side.marked]
         try:
             count = self._services.count(self._form.read(values))
         except WorkbenchError as error:
-            updates, wrong = self._form.mark(error, marked)
-            return updates | {self._side.marked: wrong, self._side.count: no_count(error.message)}
-        updates, wrong = self._form.mark(None, marked)
-        return updates | {self._side.marked: wrong, self._side.count: count_panel(count), self._side.problems: ""}
+            return self._marked(error, values) | {self._side.count: no_count(error.message)}
+        return self._marked(None, values) | {self._side.count: count_panel(count), self._side.problems: ""}
 
     def choose_method(self, values: Values) -> Updates:
         """The fields of the chosen method."""
-        kind = values[self._form.method.kind]
-        return self._form.method.choose(kind) | {self._form.method.kind: gr.update(info=summary(kind))}
+        return self._form.method.choose(values[self._form.method.kind])
 
     def choose_model(self, values: Values) -> Updates:
         """The card of the chosen base model, and its modules."""
@@ -133,7 +127,7 @@ class Train:
         try:
             run = self._services.submit(self._form.read(values))
         except WorkbenchError as error:
-            return self._refused(error, values[self._side.marked], "The run was not started") | {self._side.started: ""}
+            return self._refused(error, values, "The run was not started") | {self._side.started: ""}
         return {self._side.started: run.id, self._side.problems: ""}
 
     def open_yaml(self, path: str) -> Updates:
@@ -141,7 +135,7 @@ class Train:
         try:
             config = config_file.load(Path(path))
         except WorkbenchError as error:
-            return self._refused(error, [], f"{Path(path).name} cannot be opened")
+            return self._refused(error, {}, f"{Path(path).name} cannot be opened")
         return self._form.fill(config) | {self._side.problems: ""}
 
     def save_yaml(self, values: Values) -> Updates:
@@ -149,9 +143,14 @@ class Train:
         try:
             text = config_file.to_yaml(self._form.read(values))
         except WorkbenchError as error:
-            return self._refused(error, values[self._side.marked], "Nothing was saved") | {self._side.yaml: ""}
+            return self._refused(error, values, "Nothing was saved") | {self._side.yaml: ""}
         return {self._side.yaml: text, self._side.problems: ""}
 
-    def _refused(self, error: WorkbenchError, marked: list[str], heading: str) -> Updates:
-        updates, wrong = self._form.mark(error, marked)
-        return updates | {self._side.marked: wrong, self._side.problems: problem_list(error.problems, heading)}
+    def _marked(self, error: WorkbenchError | None, values: Values) -> Updates:
+        """Updates that put the problems of `error` beside their fields, and clear the fields that are right again."""
+        kind = values.get(self._form.method.kind) or self._form.method.kind.value
+        updates, wrong = self._form.mark(error, kind, values.get(self._side.marked) or [])
+        return updates | {self._side.marked: wrong}
+
+    def _refused(self, error: WorkbenchError, values: Values, heading: str) -> Updates:
+        return self._marked(error, values) | {self._side.problems: problem_list(error.problems, heading)}

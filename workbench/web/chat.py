@@ -17,10 +17,10 @@ from fastapi.responses import StreamingResponse
 from pydantic import Field
 
 from workbench.errors import WorkbenchError
+from workbench.playground import Delta, Sampling
 from workbench.records import Message, Record
 
 if TYPE_CHECKING:
-    from workbench.playground import Delta
     from workbench.services import Services
 
 MAX_STREAMS = 128
@@ -35,7 +35,7 @@ class ChatRequest(Record):
     """``base``, a run's id, ``RUN@0.5`` or ``RUN/checkpoint-200``."""
     base_model: str
     messages: tuple[Message, ...] = Field(min_length=1, max_length=MAX_MESSAGES)
-    sampling: dict[str, Any] = {}
+    sampling: Sampling = Sampling()
 
 
 def router(services: Services) -> APIRouter:
@@ -65,10 +65,7 @@ def router(services: Services) -> APIRouter:
 
 
 def _open(services: Services, request: ChatRequest) -> Iterator[Delta]:
-    from workbench.playground import Sampling
-
-    sampling = Sampling.model_validate(request.sampling)
-    return services.playground.stream(request.model, request.base_model, request.messages, sampling)
+    return services.playground.stream(request.model, request.base_model, request.messages, request.sampling)
 
 
 async def _events(answer: Iterator[Delta], first: Delta | None, streams: CapacityLimiter) -> AsyncIterator[str]:

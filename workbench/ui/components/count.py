@@ -38,9 +38,9 @@ def no_count(reason: str) -> str:
 def _table(count: ParameterCount) -> str:
     rows = "".join(_row(group) for group in count.groups)
     return (
-        '<div class="lw-scroll"><table class="lw-table"><caption>How it adds up</caption><thead><tr><th scope="col">Module</th>'
-        '<th scope="col" class="lw-figure">Number</th><th scope="col">Each</th><th scope="col" class="lw-figure">Total</th>'
-        f"</tr></thead><tbody>{rows}</tbody></table></div>"
+        '<div class="lw-scroll"><table class="lw-table"><caption>How it adds up</caption><thead><tr>'
+        '<th scope="col">Module</th><th scope="col" class="lw-figure">Number</th><th scope="col">Each</th>'
+        f'<th scope="col" class="lw-figure">Total</th></tr></thead><tbody>{rows}</tbody></table></div>'
     )
 
 

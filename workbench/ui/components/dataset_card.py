@@ -65,7 +65,7 @@ def _problem(problem: RowProblem) -> str:
 
 
 def _row(conversation: Conversation) -> str:
-    turns = [(message.role, message.content) for message in conversation.messages]
+    turns: list[tuple[str, str]] = [(message.role, message.content) for message in conversation.messages]
     if conversation.text is not None:
         turns.append(("text", conversation.text))
     said = "".join(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from types import NoneType, UnionType
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
 import gradio as gr
 from gradio.components import Component
@@ -21,6 +21,7 @@ WRONG = "lw-wrong"
 """The class of a field with a problem."""
 
 Updates = dict[Component, Any]
+C = TypeVar("C", bound=Component)
 
 
 class Form:
@@ -34,7 +35,7 @@ class Form:
         """The component of one field; `slider` gives the range a hand moves in, the field's own bounds still hold."""
         return self.adopt(path, _component(field, slider), field.description or "")
 
-    def adopt(self, path: str, component: Component, help_text: str = "") -> Component:
+    def adopt(self, path: str, component: C, help_text: str = "") -> C:
         """Let a component made elsewhere stand for the field at `path`."""
         self.components[path] = component
         self._help[path] = help_text
@@ -58,15 +59,19 @@ class Form:
             place[name] = value
         return nested
 
-    def show(self, values: Mapping[str, Any]) -> Updates:
-        """Updates that put nested `values` into the components; what they lack is left as it is."""
+    def show(self, values: Mapping[str, Any], paths: Mapping[str, str] | None = None) -> Updates:
+        """Updates that put nested `values` into the components; what they lack is left as it is.
+
+        `paths` says where the component of a field stands when not under the field's own path, and is all there is.
+        """
+        places = paths if paths is not None else {path: path for path in self.components}
         updates: Updates = {}
-        for path, component in self.components.items():
+        for path, place in places.items():
             value: Any = values
             for part in path.split("."):
                 value = value.get(part, _ABSENT) if isinstance(value, Mapping) else _ABSENT
             if value is not _ABSENT:
-                updates[component] = _shown(component, value)
+                updates[self.components[place]] = _shown(self.components[place], value)
         return updates
 
     def mark(self, problems: Iterable[Problem], marked: Iterable[str] = ()) -> tuple[Updates, list[str]]:
@@ -98,6 +103,13 @@ class Form:
         return None
 
 
+def as_text(value: Any) -> str:
+    """Several values on one line, as the fields for them read it: ``q_proj, v_proj`` or ``q_proj=16``."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name}={number}" for name, number in value.items())
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+
+
 class _Absent:
     pass
 
@@ -110,9 +122,9 @@ def _component(field: FieldInfo, slider: tuple[float, float, float] | None) -> C
     label, info = field.title or "", field.description or ""
     default = None if field.is_required() else field.get_default(call_default_factory=True)
     if get_origin(kind) is Literal:
-        return gr.Dropdown(list(get_args(kind)), value=default, label=label, info=info)
+        return gr.Dropdown([(str(choice), choice) for choice in get_args(kind)], value=default, label=label, info=info)
     if kind is bool:
-        return gr.Checkbox(value=default, label=label, info=info)
+        return gr.Checkbox(value=bool(default), label=label, info=info)
     if kind in (int, float) and slider is not None:
         low, high, step = slider
         return gr.Slider(low, high, value=default, step=step, label=label, info=info)
@@ -120,7 +132,7 @@ def _component(field: FieldInfo, slider: tuple[float, float, float] | None) -> C
         step = 1 if kind is int else 0.0001
         hint = "automatic" if optional else None
         return gr.Number(value=default, label=label, info=info, step=step, placeholder=hint)
-    return gr.Textbox(value=default, label=label, info=info, max_lines=1)
+    return gr.Textbox(value=as_text(default), label=label, info=info, max_lines=1)
 
 
 def _plain_type(annotation: Any) -> tuple[Any, bool]:
@@ -134,4 +146,4 @@ def _plain_type(annotation: Any) -> tuple[Any, bool]:
 def _shown(component: Component, value: Any) -> Any:
     if isinstance(component, gr.Slider) and isinstance(value, int | float):
         return gr.update(value=value, maximum=max(component.maximum, value), minimum=min(component.minimum, value))
-    return gr.update(value=value)
+    return gr.update(value=as_text(value) if isinstance(component, gr.Textbox) else value)

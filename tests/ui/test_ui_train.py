@@ -1,0 +1,193 @@
+"""The Train page: its callbacks over the real models and datasets, with scripted runs."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import pytest
+from fake_services import FakeRuns, fake_services
+from gradio.components import Component
+
+from workbench import config_file
+from workbench.config import RunConfig
+from workbench.home import Home
+from workbench.ui.run_form import RunForm
+from workbench.ui.train import Side, Train
+
+MODEL_70B = "hub:meta-llama/Llama-3.1-70B-Instruct"
+
+
+class Page:
+    """The page without a browser: the values that its components would hold."""
+
+    def __init__(self, home: Home) -> None:
+        self.services, self.runs = fake_services(home)
+        with gr.Blocks():
+            self.form = RunForm(self.services)
+            self.side = Side()
+        self.train = Train(self.services, self.form, self.side)
+        self.values: dict[Component, Any] = {c: c.value for c in self.form.components}
+        self.values[self.side.marked] = []
+        self.take(self.form.fill(RunConfig()))
+
+    def take(self, updates: dict[Component, Any]) -> dict[Component, Any]:
+        for component, update in updates.items():
+            if not isinstance(update, dict):
+                self.values[component] = update
+            elif "value" in update:
+                self.values[component] = update["value"]
+        return updates
+
+    def component(self, label: str) -> Component:
+        found: Component = next(c for c in self.form.components if c.label == label)
+        return found
+
+    def set(self, label: str, value: Any) -> None:
+        self.values[self.component(label)] = value
+
+    def recount(self) -> str:
+        self.take(self.train.recount(self.values))
+        return str(self.values[self.side.count])
+
+
+@pytest.fixture
+def page(tmp_path: Path) -> Page:
+    return Page(Home(tmp_path / "home"))
+
+
+def test_the_count_is_exact_and_follows_the_form(page: Page) -> None:
+    assert "2,442,240" in page.recount()
+    page.set("Rank", 16)
+    assert "4,884,480" in page.recount()
+    page.values[page.form.method.ticks] = ["q_proj", "v_proj"]
+    page.set("Rank", 8)
+    assert "460,800" in page.recount()
+    page.values[page.form.method.pattern] = r".*\.layers\.0\..*q_proj"
+    assert "9,216" in page.recount()
+
+
+def test_all_ticks_mean_all_linear_and_some_mean_their_names(page: Page) -> None:
+    assert page.form.read(page.values).method.target_modules == "all-linear"  # type: ignore[attr-defined]
+    page.values[page.form.method.ticks] = ["q_proj"]
+    assert page.form.read(page.values).method.target_modules == ("q_proj",)  # type: ignore[attr-defined]
+
+
+def test_a_seventy_billion_model_is_counted_without_its_weights(page: Page) -> None:
+    page.set("Base model", MODEL_70B)
+    page.take(page.train.choose_model(page.values))
+    page.values[page.form.method.ticks] = ["q_proj", "v_proj"]
+    assert "70,553,706,496" in str(page.values[page.form.model_card])
+    assert "16,384,000" in page.recount()
+
+
+def test_the_server_answers_a_slider_within_five_milliseconds(page: Page) -> None:
+    page.recount()
+    times = []
+    for rank in range(1, 60):
+        page.set("Rank", rank)
+        started = time.thread_time()
+        page.train.recount(page.values)
+        times.append(time.thread_time() - started)
+    assert sorted(times)[len(times) // 2] < 0.005
+
+
+@pytest.mark.parametrize(
+    ("label", "value", "words"),
+    [("Rank", 200, "192"), ("Alpha", 0, "more than 0"), ("Learning rate", 0, "more than 0"), ("Epochs", -1, "more")],
+)
+def test_what_is_wrong_stands_beside_its_field_and_no_run_is_made(
+    page: Page, label: str, value: float, words: str
+) -> None:
+    page.set(label, value)
+    updates = page.train.start(page.values)
+    assert words in updates[page.component(label)]["info"]
+    assert "not started" in updates[page.side.problems]
+    assert updates[page.side.started] == ""
+    assert not page.runs.runs
+
+
+def test_every_problem_is_told_at_once(page: Page) -> None:
+    page.set("Rank", 0)
+    page.set("Learning rate", 0)
+    page.set("Max length", 4)
+    assert str(page.train.start(page.values)[page.side.problems]).count("<li>") == 3
+
+
+def test_an_unknown_base_model_is_told_beside_the_field(page: Page) -> None:
+    page.set("Base model", "nonsense")
+    updates = page.take(page.train.recount(page.values))
+    assert page.form.base_model in updates
+    assert "alert" in str(page.train.choose_model(page.values)[page.form.model_card])
+
+
+def test_start_hands_over_the_config_and_names_the_run(page: Page) -> None:
+    page.set("Rank", 4)
+    page.set("Name", "mine")
+    page.set("Max steps", 3)
+    updates = page.train.start(page.values)
+    run = page.runs.get(updates[page.side.started])
+    config = page.runs.config(run.id)
+    assert (run.name, config.training.max_steps, config.method.rank) == ("mine", 3, 4)  # type: ignore[attr-defined]
+
+
+def test_yaml_opens_into_the_form_and_comes_out_the_same(page: Page, tmp_path: Path) -> None:
+    config = RunConfig.parse(
+        {
+            "name": "from a file",
+            "method": {"kind": "lora", "rank": 300, "target_modules": ["q_proj", "o_proj"]},
+            "training": {"max_steps": 9, "schedule": "cosine", "seed": 5},
+            "data": {"validation_share": 0.1},
+        }
+    )
+    path = tmp_path / "run.yaml"
+    config_file.save(config, path)
+    page.take(page.train.open_yaml(str(path)))
+    saved = page.train.save_yaml(page.values)[page.side.yaml]
+    assert config_file.from_yaml(saved) == config
+
+
+def test_a_broken_yaml_is_refused_with_its_line(page: Page, tmp_path: Path) -> None:
+    path = tmp_path / "run.yaml"
+    path.write_text("method: {kind: lora, rank: many}\n")
+    refused = page.train.open_yaml(str(path))
+    assert "whole number" in refused[page.side.problems]
+    path.write_text("a: [")
+    assert "not YAML" in page.train.open_yaml(str(path))[page.side.problems]
+
+
+def test_an_added_file_is_chosen_and_its_rows_and_problems_shown(page: Page, tmp_path: Path) -> None:
+    path = tmp_path / "mine.jsonl"
+    rows = [{"question": "Why <b>?", "answer": "Because."}] * 3
+    path.write_text("\n".join([*map(json.dumps, rows), '{"question": "No answer", "answer": null}']) + "\n")
+    updates = page.take(page.train.add_file(str(path)))
+    card = updates[page.form.dataset_card]
+    assert "Why &lt;b&gt;?" in card
+    assert "Line 4" in card
+    assert page.values[page.form.dataset] == page.services.datasets.list()[0].id
+
+
+@pytest.mark.parametrize("content", [b"", b"\n\n", b"not json at all", b"\x00\x01\x02"])
+def test_a_file_that_cannot_be_used_is_refused_with_reasons(page: Page, tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "bad.jsonl"
+    path.write_bytes(content)
+    before = page.values[page.form.dataset]
+    updates = page.take(page.train.add_file(str(path)))
+    assert "cannot be used" in updates[page.form.dataset_card]
+    assert page.values[page.form.dataset] == before
+
+
+def test_settings_of_a_run_come_back(page: Page) -> None:
+    page.set("Rank", 32)
+    first = page.train.start(page.values)[page.side.started]
+    config = page.runs.config(first)
+    page.take(page.form.fill(RunConfig()))
+    page.take(page.form.fill(config))
+    assert page.form.read(page.values) == config
+
+
+def test_the_fakes_are_the_services_pages_know(page: Page) -> None:
+    assert isinstance(page.runs, FakeRuns)
