@@ -14,7 +14,7 @@ from workbench.formats.turns import error
 _CHUNK = 1 << 20
 _HEAD = 200
 _QUOTE, _COMMA = b'",'
-_MARKS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|["\\{}\[\],]', re.DOTALL)
+_MARKS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|["{}\[\],]', re.DOTALL)
 """A whole text, or one mark; a lone quotation mark is a text that goes on in the next chunk."""
 
 

@@ -108,7 +108,7 @@ def _refuse(head: bytes, suffix: str, *, gzipped: bool) -> None:
     for start, name in _OTHERS.items():
         if head.startswith(start):
             raise FileRefused(error(None, "not-rows", f"The file is {name}.", _UNDERSTOOD))
-    if head.startswith(_UTF16) or _alternates_with_nul(head):
+    if head.startswith(_UTF16) or (_alternates_with_nul(head) and not head.startswith(_PARQUET)):
         raise FileRefused(error(1, "utf-16", "The file is UTF-16, not UTF-8.", "Save it as UTF-8."))
     if suffix == ".parquet" and not head.startswith(_PARQUET):
         raise FileRefused(
