@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from workbench.formats import FORMATS, Row, guess
+from workbench.errors import WorkbenchError
+from workbench.formats import FORMATS, Layout, Row, guess
 
 SAID = [("user", "why"), ("assistant", "so")]
 ROWS: list[tuple[str, Row, list[tuple[str, str]]]] = [
@@ -29,6 +30,12 @@ ROWS: list[tuple[str, Row, list[tuple[str, str]]]] = [
     ("question_answer", {"question": "why", "answer": "so"}, SAID),
     ("question_answer", {"q": "why", "a": "so", "id": 4}, SAID),
     ("context_target", {"context": "why", "target": "so"}, SAID),
+    ("text_label", {"text": "why", "label": "so"}, SAID),
+    ("text_label", {"text": "why", "label": 1, "label_text": "so"}, SAID),
+    ("text_label", {"sentence": "why", "label": 1}, [SAID[0], ("assistant", "1")]),
+    ("token_tag", {"tokens": ["why", "me"], "ner_tags": ["O", 3]}, [("user", "why me"), ("assistant", "O 3")]),
+    ("source_target", {"source": "why", "target": "so"}, SAID),
+    ("source_target", {"translation": {"en": "why", "de": "so"}}, SAID),
 ]
 
 
@@ -118,3 +125,41 @@ def test_numbers_and_nulls_in_columns_are_faults() -> None:
     reading = FORMATS.get("question_answer")().read({"question": 7, "answer": None}, 2)
     assert [problem.kind for problem in reading.problems] == ["wrong-type", "null-answer"]
     assert [problem.kind for problem in FORMATS.get("text")().read({"text": 5}, 1).problems] == ["wrong-type"]
+
+
+def test_each_token_has_one_tag() -> None:
+    reading = FORMATS.get("token_tag")().read({"tokens": ["why", "me"], "tags": ["O"]}, 3)
+    assert [(problem.kind, problem.line) for problem in reading.problems] == [("tags-mismatch", 3)]
+    assert not reading.used
+
+
+def test_columns_of_any_name_can_be_chosen() -> None:
+    layout = Layout(kind="columns", question=("titel", "frage"), answer="antwort", system="rolle")
+    row = {"titel": "On walls", "frage": 7, "antwort": True, "rolle": "be brief", "more": None}
+    reading = layout.format().read(row, 1)
+    assert [turn[:2] for turn in reading.said] == [
+        ("system", "be brief"),
+        ("user", "On walls\n\n7"),
+        ("assistant", "True"),
+    ]
+    assert Layout(kind="columns", answer="antwort").format().read({"antwort": "so"}, 1).text == "so"
+    assert [problem.kind for problem in layout.format().read({"titel": "x"}, 1).problems] == ["other-columns"]
+    assert [problem.kind for problem in layout.format().read({**row, "frage": None}, 1).problems] == ["null-text"]
+    with pytest.raises(WorkbenchError):
+        Layout(kind="columns").format()
+
+
+def test_tool_calls_need_no_words_and_reach_the_template() -> None:
+    call = {"type": "function", "function": {"name": "look", "arguments": '{"at": "wall"}'}}
+    row = chat(
+        USER,
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "name": "look", "content": "brick"},
+        SO,
+    )
+    reading = FORMATS.get("messages")().read({**row, "tools": [{"type": "function"}]}, 1)
+    assert not reading.problems
+    assert [turn[0] for turn in reading.said] == ["user", "assistant", "tool", "assistant"]
+    assert json.loads(reading.said[1][2])["tool_calls"][0]["function"]["arguments"] == {"at": "wall"}
+    assert json.loads(reading.said[2][2]) == {"name": "look"}
+    assert json.loads(reading.tools) == [{"type": "function"}]

@@ -13,10 +13,12 @@ from typing import Any, ClassVar
 
 import orjson
 
+from workbench.errors import WorkbenchError
 from workbench.formats.turns import Reading, Turn, columns_of, read_text, read_turns, refusal
+from workbench.records import Record
 from workbench.registry import Registry
 
-__all__ = ["FORMATS", "Format", "Guess", "Reading", "Recognition", "Row", "Turn", "columns_of", "guess"]
+__all__ = ["FORMATS", "Format", "Guess", "Layout", "Reading", "Recognition", "Row", "Turn", "columns_of", "guess"]
 
 Row = Mapping[str, Any]
 """A JSON object, or a line of a table by its column names."""
@@ -75,6 +77,26 @@ def _tools(tools: object) -> str:
 
 
 FORMATS: Registry[Format] = Registry("workbench.formats", "format")
+
+
+class Layout(Record):
+    """How a user says that rows are laid out, where it is not to be guessed."""
+
+    kind: str
+    """Of the format."""
+    answer: str = ""
+    """Column of the answer, or of the running text; for chosen columns only, as are the two below."""
+    question: tuple[str, ...] = ()
+    system: str = ""
+
+    def format(self) -> Format:
+        """The format with these columns; raises `WorkbenchError` when there is none of that kind."""
+        chosen = FORMATS.get(self.kind)
+        if self.kind != "columns":
+            return chosen()
+        if not self.answer:
+            raise WorkbenchError("No column was chosen for the answer.", remedy="Choose one.", field="data.dataset")
+        return chosen(**self.model_dump(exclude={"kind"}))
 
 
 @dataclass(frozen=True)
