@@ -39,6 +39,8 @@ def loss_at(step: int) -> float:
 def main(path: Path) -> int:
     folder = RunFolder(path)
     told = dict(word.split("=", 1) for word in folder.config.name.split())
+    if told.get("then") == "tell-device":
+        print(f"device {os.environ['CUDA_VISIBLE_DEVICES']}", flush=True)
     if told.get("then") == "silent":
         print("could not find anything", flush=True)
         return 7

@@ -5,6 +5,7 @@ An executor on another machine needs a folder that both sides see, and the same 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal, Protocol
 
 from workbench.registry import Registry
@@ -17,8 +18,11 @@ SignalName = Literal["SIGTERM", "SIGKILL"]
 class Executor(Protocol):
     """Starts workers and finds them again, also those that an earlier server started."""
 
-    def start(self, folder: RunFolder) -> Worker:
-        """Start the worker of `folder`, which outlives this process; raises `OSError` when it cannot be started."""
+    def start(self, folder: RunFolder, environment: Mapping[str, str]) -> Worker:
+        """Start the worker of `folder`, which outlives this process, on the device that `environment` names.
+
+        Raises `OSError` when it cannot be started.
+        """
 
     def alive(self, worker: Worker) -> bool:
         """Whether that very worker still exists, running or suspended; reaps it when it is this process's child."""

@@ -205,6 +205,14 @@ class RunFolder:
                 swept.append(path.name)
         return swept
 
+    def remove_checkpoint(self, name: str) -> None:
+        """Remove one checkpoint; raises `WorkbenchError` when there is none of that name. Not under a worker."""
+        path = next((path for _, path in self._checkpoint_folders() if path.name == name), None)
+        if path is None:
+            raise WorkbenchError(f"There is no checkpoint “{name}”.", remedy="Choose one of the list.")
+        (path / manifest.NAME).unlink(missing_ok=True)  # first: what is half removed must not count
+        shutil.rmtree(path)
+
     def _checkpoint_folders(self) -> list[tuple[int, Path]]:
         matches = ((_CHECKPOINT.fullmatch(path.name), path) for path in self.checkpoints_dir.glob("checkpoint-*"))
         return sorted((int(match[1]), path) for match, path in matches if match)

@@ -42,6 +42,8 @@ class Launched(EntryBase):
     worker: Worker
     after: int
     """Sequence number of the last event before this attempt."""
+    lane: str = "cpu"
+    """The device it was started on; see ``workbench.runs.lanes``."""
 
 
 class StopAsked(EntryBase):
@@ -49,7 +51,7 @@ class StopAsked(EntryBase):
 
 
 class Cancelled(EntryBase):
-    """Taken out of the queue before a worker began."""
+    """Taken out of the queue before a worker began, or ended without being asked to save."""
 
     type: Literal["cancelled"] = "cancelled"
 

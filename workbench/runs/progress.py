@@ -5,6 +5,7 @@ When an attempt resumes from an earlier step, whatever came later in the attempt
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from pydantic import Field
@@ -59,6 +60,15 @@ def advance(progress: Progress, event: Event) -> Progress:
     if event.seq <= progress.seq:
         return progress
     return progress.model_copy(update={"seq": event.seq, "time": event.time, **_changes(progress, event)})
+
+
+def last_failure(events: Iterable[Event]) -> Failed | None:
+    """The last event that tells of a failure."""
+    failure = None
+    for event in events:
+        if isinstance(event, Failed):
+            failure = event
+    return failure
 
 
 def _changes(progress: Progress, event: Event) -> dict[str, Any]:

@@ -7,37 +7,44 @@ other. Knows no page and no HTTP.
 from __future__ import annotations
 
 import shutil
-import sqlite3
 import time
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Sequence
+from typing import Any
 
-from workbench.config import RunConfig
+from pydantic import ValidationError
+
+from workbench.config import RunConfig, problems_of
 from workbench.errors import WorkbenchError
 from workbench.home import Home
-from workbench.records import EvaluationColumns, MetricsDelta, Run, RunStatus, StepColumns
+from workbench.records import Run, RunStatus
 from workbench.runs import history, labels
-from workbench.runs.catalogue import Catalogue, read_run
 from workbench.runs.executor import EXECUTORS, Executor
-from workbench.runs.folder import RunFolder, run_folder
-from workbench.runs.index import Index
+from workbench.runs.folder import RunFolder
+from workbench.runs.lanes import Lane, find_lanes
+from workbench.runs.queue import QueueState
+from workbench.runs.reading import RunReader
 from workbench.runs.supervisor import Supervisor
 from workbench.runs.watch import Patience
 
-T = TypeVar("T")
 
-
-class Runs:
+class Runs(RunReader):
     """Every run under a home. The caller owns the home; see `workbench.runs.owner`."""
 
-    def __init__(self, home: Home, executor: Executor | None = None, patience: Patience | None = None) -> None:
-        self._home = home
-        self._index = Index(home.index)
-        self._catalogue = Catalogue(home, self._index)
+    def __init__(
+        self,
+        home: Home,
+        executor: Executor | None = None,
+        patience: Patience | None = None,
+        lanes: Sequence[Lane] | None = None,
+    ) -> None:
+        super().__init__(home)
         self._supervisor = Supervisor(
-            home, self._catalogue, executor or EXECUTORS.get("local")(), patience or Patience()
+            home,
+            self._catalogue,
+            executor or EXECUTORS.get("local")(),
+            patience or Patience(),
+            find_lanes() if lanes is None else lanes,
         )
-        self._epoch = time.time_ns() // 1_000_000
 
     def start(self) -> None:
         """Bring the index up to date, take up the workers that are running, and start what is queued."""
@@ -50,48 +57,17 @@ class Runs:
         self._supervisor.close()
         self._catalogue.close()
 
-    # --- reading ---
+    def index_is_damaged(self) -> None:
+        self._supervisor.index_is_damaged()
 
-    def list(self, query: str = "") -> list[Run]:
-        """The runs that have every word of `query` in what a list shows of them, the newest first."""
-        words = query.casefold().split()
-        found = self._patiently(self._index.runs)
-        return [run for run in found if all(word in _searched(run) for word in words)]
-
-    def get(self, run_id: str) -> Run:
-        """One run; raises `WorkbenchError` when there is none."""
-        return self._patiently(lambda: self._index.run(run_id)) or read_run(self.folder(run_id))
-
-    def config(self, run_id: str) -> RunConfig:
-        """What was asked of it."""
-        return self.folder(run_id).config
-
-    def folder(self, run_id: str) -> RunFolder:
-        """Its folder."""
-        return run_folder(self._home, run_id)
-
-    def metrics(self, run_id: str, after: int = 0) -> MetricsDelta:
-        """What it logged after the event `after`, a column a measure; later steps of superseded attempts are gone."""
-        delta = self._patiently(lambda: self._index.metrics(run_id, after))
-        if delta is not None:
-            return delta
-        self.folder(run_id)  # it is there, and not yet in the index
-        return MetricsDelta(run=run_id, cursor=0, reset=False, steps=StepColumns(), evaluations=EvaluationColumns())
-
-    def log(self, run_id: str, lines: int = 40) -> str:
-        """The last lines of its worker's output."""
-        return self.folder(run_id).log_tail(lines)
-
-    def changed(self) -> int:
-        """Differs from what it was before whenever any run has changed; costs nothing."""
-        return self._epoch + self._catalogue.changes
-
-    # --- changing ---
+    # --- the life of a run ---
 
     def submit(self, config: RunConfig, *, continues: str | None = None) -> Run:
-        """Queue a run of `config`, which the caller has checked."""
+        """Queue a run of `config`, which the caller has checked; it may start from what another run has learnt."""
 
         def change() -> Run:
+            if continues is not None:
+                self.folder(continues)
             folder = RunFolder.create(self._home, config, continues=continues)
             self._supervisor.waiting.add(folder.id)
             return self._refreshed(folder.id)
@@ -110,6 +86,19 @@ class Runs:
                 history.append(folder.history_file, history.StopAsked(time=time.time()))
                 folder.request_stop()
             return self._refreshed(run_id)
+
+        return self._supervisor.ask(change)
+
+    def cancel(self, run_id: str) -> Run:
+        """End a run this instant, without saving; what it saved before stays."""
+
+        def change() -> Run:
+            run = self.get(run_id)
+            if run.status.active:
+                self._supervisor.kill(run_id)
+                history.append(self.folder(run_id).history_file, history.Cancelled(time=time.time()))
+                return self._refreshed(run_id)
+            return self.stop(run_id)
 
         return self._supervisor.ask(change)
 
@@ -132,25 +121,11 @@ class Runs:
 
         return self._supervisor.ask(change)
 
-    def rename(self, run_id: str, name: str) -> Run:
-        """Call it `name`."""
-
-        def change() -> Run:
-            folder = self.folder(run_id)
-            labels.save(labels.changed(folder.labels, name=name.strip()), folder.labels_file)
-            return self._refreshed(run_id)
-
-        return self._supervisor.ask(change)
-
     def delete(self, run_id: str) -> None:
         """Remove a run and its folder; raises `WorkbenchError` while a worker is at it."""
 
         def change() -> None:
-            folder = self.folder(run_id)
-            if self._supervisor.working(run_id):
-                raise WorkbenchError(
-                    "A worker is still at work on this run.", remedy="Stop it, and delete it when it has ended."
-                )
+            folder = self._idle_folder(run_id)
             self._supervisor.waiting.remove(run_id)
             doomed = folder.path.rename(folder.path.with_name(f".deleted-{run_id}"))
             self._catalogue.forget(run_id)
@@ -158,34 +133,95 @@ class Runs:
 
         self._supervisor.ask(change)
 
+    # --- labels ---
+
+    def rename(self, run_id: str, name: str) -> Run:
+        """Call it `name`."""
+        return self.label(run_id, name=name.strip())
+
+    def label(self, run_id: str, **values: Any) -> Run:
+        """Set name, note, tags, pin or archived; raises `WorkbenchError` with every problem."""
+
+        def change() -> Run:
+            folder = self.folder(run_id)
+            labels.save(labels.changed(folder.labels, **values), folder.labels_file)
+            return self._refreshed(run_id)
+
+        return self._supervisor.ask(change)
+
+    # --- checkpoints ---
+
+    def delete_checkpoint(self, run_id: str, name: str) -> Run:
+        """Remove one checkpoint; raises `WorkbenchError` when there is none, or while a worker is at the run."""
+
+        def change() -> Run:
+            self._idle_folder(run_id).remove_checkpoint(name)
+            return self._refreshed(run_id)
+
+        return self._supervisor.ask(change)
+
+    def thin_checkpoints(self, run_id: str, keep: int = 1) -> Run:
+        """Remove all but the newest `keep` checkpoints and the one with the best eval loss."""
+
+        def change() -> Run:
+            folder, saved = self._idle_folder(run_id), self.get(run_id).checkpoints
+            measured = [checkpoint for checkpoint in saved if checkpoint.eval_loss is not None]
+            best = min(measured, key=lambda checkpoint: checkpoint.eval_loss or 0.0, default=None)
+            for checkpoint in saved[: max(0, len(saved) - max(1, keep))]:
+                if checkpoint != best:
+                    folder.remove_checkpoint(checkpoint.name)
+            return self._refreshed(run_id)
+
+        return self._supervisor.ask(change)
+
+    # --- queue ---
+
+    def move(self, run_id: str, place: int) -> QueueState:
+        """Put a queued run at `place` in the queue, counted from 0; raises `WorkbenchError` when it does not wait."""
+
+        def change() -> QueueState:
+            if run_id not in self._supervisor.waiting.ids():
+                raise WorkbenchError(
+                    f"“{self.get(run_id).name}” does not wait in the queue.", remedy="Only queued runs can be moved."
+                )
+            self._supervisor.waiting.move(run_id, place)
+            return self._queue_changed()
+
+        return self._supervisor.ask(change)
+
+    def set_queue(self, *, paused: bool | None = None, slots: int | None = None) -> QueueState:
+        """Pause the queue or let it go on; let so many runs share a device. What runs goes on either way."""
+
+        def change() -> QueueState:
+            try:
+                self._supervisor.waiting.set(paused=paused, slots=slots)
+            except ValidationError as error:
+                raise WorkbenchError.of(problems_of(error)) from error
+            return self._queue_changed()
+
+        return self._supervisor.ask(change)
+
+    # --- index ---
+
     def reindex(self) -> int:
         """Make the index again from the folders; returns how many runs there are."""
         return self._supervisor.ask(self._catalogue.rebuild)
-
-    def _patiently(self, read: Callable[[], T]) -> T:
-        """What `read` gives; an index that was damaged or deleted is made again meanwhile, which takes a moment."""
-        deadline = time.monotonic() + 5
-        while True:
-            try:
-                return read()
-            except sqlite3.DatabaseError as error:
-                if not isinstance(error, sqlite3.OperationalError):
-                    self._supervisor.index_is_damaged()
-                if time.monotonic() > deadline:
-                    raise WorkbenchError(
-                        f"The index of the runs cannot be read: {error}.",
-                        remedy="Try again in a moment; if it stays so, run “workbench reindex”.",
-                    ) from error
-                time.sleep(0.05)
 
     def _refreshed(self, run_id: str) -> Run:
         self._catalogue.refresh(run_id)
         return self.get(run_id)
 
+    def _queue_changed(self) -> QueueState:
+        self._catalogue.changes += 1
+        return self.queue()
 
-def _searched(run: Run) -> str:
-    shown = (run.name, run.id, run.base_model, run.dataset, run.method, run.status, run.note, *run.tags)
-    return " ".join(shown).casefold()
+    def _idle_folder(self, run_id: str) -> RunFolder:
+        folder = self.folder(run_id)
+        if self._supervisor.working(run_id):
+            raise WorkbenchError(
+                "A worker is still at work on this run.", remedy="Stop it, and do this when it has ended."
+            )
+        return folder
 
 
 def _sweep(home: Home) -> None:

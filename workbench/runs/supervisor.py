@@ -11,8 +11,10 @@ import queue
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from functools import partial
 from typing import Any, TypeVar
 
 from workbench.errors import WorkbenchError
@@ -24,6 +26,7 @@ from workbench.runs.executor import Executor
 from workbench.runs.farewell import obituary
 from workbench.runs.folder import RunFolder
 from workbench.runs.history import Worker
+from workbench.runs.lanes import Lane
 from workbench.runs.lock import locked
 from workbench.runs.process import lives
 from workbench.runs.queue import Queue
@@ -37,12 +40,15 @@ log = logging.getLogger(__name__)
 class Supervisor(threading.Thread):
     """`start` it once; `close` ends it and leaves the workers alone."""
 
-    def __init__(self, home: Home, catalogue: Catalogue, executor: Executor, patience: Patience) -> None:
+    def __init__(
+        self, home: Home, catalogue: Catalogue, executor: Executor, patience: Patience, lanes: Sequence[Lane]
+    ) -> None:
         super().__init__(name="supervisor", daemon=True)
         self.waiting = Queue(home.queue)
         self._catalogue = catalogue
         self._executor = executor
         self._patience = patience
+        self._lanes = tuple(lanes)
         self._watches: dict[str, Watch] = {}
         self._asked: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._scanned = 0.0
@@ -75,6 +81,18 @@ class Supervisor(threading.Thread):
         """Whether the process of a worker of this run is still there. To be called within `ask`."""
         return run_id in self._watches
 
+    def kill(self, run_id: str) -> None:
+        """End the worker of a run this instant. To be called within `ask`."""
+        watch = self._watches.get(run_id)
+        if watch is not None:
+            watch.killed = True
+            self._executor.signal(watch.worker, "SIGKILL")
+
+    def worker(self, run_id: str) -> Worker | None:
+        """The worker that is at a run at this moment."""
+        watch = self._watches.get(run_id)
+        return watch.worker if watch is not None else None
+
     def index_is_damaged(self) -> None:
         """To be called by a reader that met it; the index is made again at the next tick."""
         self._damaged.set()
@@ -104,7 +122,14 @@ class Supervisor(threading.Thread):
             log.exception("The supervisor could not do its work; it tries again.")
         except sqlite3.DatabaseError:
             log.exception("The index is damaged and is made again.")
-            self._guarded(lambda: self._catalogue.rebuild(damaged=True))
+            self._repair()
+
+    def _repair(self) -> None:
+        try:
+            self._catalogue.rebuild(damaged=True)
+        except (OSError, sqlite3.DatabaseError):
+            log.exception("The index could not be made again; it is tried again.")
+            self._damaged.set()
 
     def _begin(self) -> None:
         """Find the workers of an earlier supervisor, and bring the queue in line with the folders."""
@@ -124,16 +149,15 @@ class Supervisor(threading.Thread):
             return
         running = self._catalogue.status(run_id).active
         if running or self._executor.alive(launched.worker):
-            self._watches[run_id] = Watch(launched.worker, self._patience)
+            self._watches[run_id] = Watch(launched.worker, self._patience, launched.lane)
 
     def _tick(self) -> None:
         if self._damaged.is_set():
             self._damaged.clear()
             raise sqlite3.DatabaseError("a reader found it damaged")
         for run_id in tuple(self._watches):
-            self._look_at(run_id, self._watches[run_id])
-        if not self._watches:
-            self._start_next()
+            self._guarded(partial(self._look_at, run_id, self._watches[run_id]))
+        self._start_next()
         if time.monotonic() - self._scanned > self._patience.scan:
             self._catalogue.repair_if_lost()
             self._catalogue.notice_folders()
@@ -158,19 +182,22 @@ class Supervisor(threading.Thread):
             self._executor.signal(watch.worker, name)
 
     def _bury(self, run_id: str, folder: RunFolder, watch: Watch) -> None:
-        """The worker is gone: if it said nothing, say why as far as can be known."""
-        del self._watches[run_id]
+        """The worker is gone: if it said nothing, say why as far as can be known.
+
+        It is watched until that is written down: on a full disk this is tried again.
+        """
         progress = self._catalogue.progress(run_id)
         launched = attempt(folder.history)
         if launched is not None and ending(folder.history, progress) is None:
             other = self._other_worker(folder, watch.worker)
             if other is not None:
-                self._adopt(run_id, other)
+                self._adopt(run_id, other, watch.lane)
                 return
             code = self._executor.exit_code(watch.worker)
             self._note(run_id, obituary(folder, code, began=progress.seq > launched.after))
         self._executor.signal(watch.worker, "SIGKILL")  # takes along what it started and left behind
         folder.clear_stop()
+        del self._watches[run_id]
 
     def _other_worker(self, folder: RunFolder, known: Worker | None) -> Worker | None:
         """The worker that holds the run's lock and was started by a server that could not write it down."""
@@ -182,45 +209,57 @@ class Supervisor(threading.Thread):
         kind = known.executor if known is not None else getattr(self._executor, "kind", "local")
         return Worker(executor=kind, pid=heart.pid, mark=heart.mark, host=heart.host)
 
-    def _adopt(self, run_id: str, worker: Worker) -> None:
+    def _adopt(self, run_id: str, worker: Worker, lane: str) -> None:
         words = self._catalogue.progress(run_id).ending
         after = words.seq if words is not None else 0
-        self._note(run_id, history.Launched(time=time.time(), worker=worker, after=after))
-        self._watches[run_id] = Watch(worker, self._patience)
+        self._note(run_id, history.Launched(time=time.time(), worker=worker, after=after, lane=lane))
+        self._watches[run_id] = Watch(worker, self._patience, lane)
+
+    # --- the next one ---
 
     def _start_next(self) -> None:
-        for run_id in self.waiting.ids():
-            if self._start(run_id):
+        """Fill the free lanes with what waits, in its order."""
+        state = self.waiting.state()
+        if state.paused:
+            return
+        busy = Counter(watch.lane for watch in self._watches.values())
+        free = [lane for lane in self._lanes for _ in range(state.slots - busy[lane.name])]
+        for run_id in state.ids:
+            if not free:
                 return
+            if self._start(run_id, free[0]):
+                free.pop(0)
 
-    def _start(self, run_id: str) -> bool:
-        """Start the worker of a queued run; returns whether the device is now taken."""
+    def _start(self, run_id: str, lane: Lane) -> bool:
+        """Start the worker of a queued run; returns whether the lane is now taken."""
         folder = self._catalogue.folder(run_id)
         if not folder.config_file.exists() or self._catalogue.status(run_id) is not RunStatus.QUEUED:
             self.waiting.remove(run_id)
             return False
+        if run_id in self._watches:  # its last worker is still on its way out
+            return False
         if locked(folder):
             other = self._other_worker(folder, None)
             if other is not None:
-                self._adopt(run_id, other)
+                self._adopt(run_id, other, lane.name)
                 self.waiting.remove(run_id)
             return other is not None
         folder.clear_stop()
         after = self._catalogue.progress(run_id).seq
         try:
-            worker = self._executor.start(folder)
+            worker = self._executor.start(folder, lane.environment)
         except OSError as error:
             self._refuse(run_id, f"The worker could not be started: {error}.")
             return False
-        self._watches[run_id] = Watch(worker, self._patience)
-        self._note(run_id, history.Launched(time=time.time(), worker=worker, after=after))
+        self._watches[run_id] = Watch(worker, self._patience, lane.name)
+        self._note(run_id, history.Launched(time=time.time(), worker=worker, after=after, lane=lane.name))
         self.waiting.remove(run_id)
         return True
 
     def _refuse(self, run_id: str, message: str) -> None:
         nobody = Worker(executor="none", pid=0, mark="", host="")
         after = self._catalogue.progress(run_id).seq
-        self._note(run_id, history.Launched(time=time.time(), worker=nobody, after=after))
+        self._note(run_id, history.Launched(time=time.time(), worker=nobody, after=after, lane="none"))
         remedy = "Free memory and disk space, then resume it."
         self._note(run_id, history.Interrupted(time=time.time(), message=message, remedy=remedy))
         self.waiting.remove(run_id)

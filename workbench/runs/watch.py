@@ -39,7 +39,7 @@ class Watch:
 
     worker: Worker
     patience: Patience
-    began: float = field(default_factory=time.monotonic)
+    lane: str
     beat: tuple[int, float] | None = None
     """Of the last heartbeat seen: its number and the worker's own clock, which together never repeat."""
     beat_seen: float = field(default_factory=time.monotonic)

@@ -8,7 +8,7 @@ import platform
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import psutil
 
@@ -31,7 +31,7 @@ class LocalExecutor:
         self._children: dict[int, subprocess.Popen[bytes]] = {}
         self._exit_codes: dict[str, int] = {}
 
-    def start(self, folder: RunFolder) -> Worker:
+    def start(self, folder: RunFolder, environment: Mapping[str, str]) -> Worker:
         with folder.log.open("ab") as log:
             child = subprocess.Popen(
                 [*self._command, str(folder.path)],
@@ -39,7 +39,7 @@ class LocalExecutor:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                env={**os.environ, "PYTHONUNBUFFERED": "1"},
+                env={**os.environ, **environment, "PYTHONUNBUFFERED": "1"},
             )
         self._children[child.pid] = child
         mark = mark_of(child.pid) or "gone"  # one that ended at once is a zombie by now: alive() reaps it
