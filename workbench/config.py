@@ -32,6 +32,8 @@ class Method(Part, ABC):
     summary: ClassVar[str]
     """One sentence for the form and the docs."""
     order: ClassVar[int] = 100
+    untrained: ClassVar[str] = ""
+    """Why a run cannot use it yet, one sentence; empty when it can. Its count is exact either way."""
     kind: str
 
     @abstractmethod
@@ -96,6 +98,27 @@ class DataConfig(Part):
         title="Split seed",
         description="Decides which rows are held out; the same seed holds out the same rows.",
     )
+    validation_dataset: str | None = Field(
+        None,
+        title="Validation dataset",
+        description="Held-out rows of their own: an id in the library or the path of a file; then no share is held out.",
+    )
+    group_by: str | None = Field(
+        None,
+        title="Group by",
+        description="A column of the file; rows that agree in it are all trained on or all held out.",
+    )
+    stratify_by: str | None = Field(
+        None,
+        title="Stratify by",
+        description="A column of the file; the same share of each of its values is held out.",
+    )
+
+    @model_validator(mode="after")
+    def _one_split(self) -> Self:
+        if self.group_by and self.stratify_by:
+            raise ValueError("data.group_by: rows are held out by group or by label, not by both")
+        return self
 
 
 class TrainingConfig(Part):

@@ -173,6 +173,12 @@ class Dataset(Record):
     licence: str = ""
     added: float
     """Unix time."""
+    version: int = 1
+    """Counts up when another content gets the same name."""
+    parent: str = ""
+    """The dataset that this one was edited from; nothing for a file."""
+    steps: tuple[str, ...] = ()
+    """The edits since the file, a sentence each."""
 
 
 # --- runs ------------------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from workbench.calculator.parameters import count
-from workbench.config import RunConfig, refuse
+from workbench.config import METHODS, RunConfig, refuse
 from workbench.data import DatasetLibrary
 from workbench.engine_process import EngineProcess
 from workbench.errors import Problem, WorkbenchError
@@ -41,7 +41,7 @@ class Services:
 
     def prepare(self, config: RunConfig) -> RunConfig:
         """`config` with its dataset in the library; raises one `WorkbenchError` with every problem there is."""
-        problems: list[Problem] = []
+        problems = _not_yet(config)
         ready = config
         try:
             dataset = self.datasets.resolve(config.data.dataset)
@@ -58,6 +58,14 @@ class Services:
     def submit(self, config: RunConfig) -> Run:
         """Queue a run of `config`; nothing is written when anything is wrong with it."""
         return self.runs.submit(self.prepare(config))
+
+
+def _not_yet(config: RunConfig) -> list[Problem]:
+    """A method whose count is known but which runs cannot use yet."""
+    if not config.method.untrained:
+        return []
+    ready = ", ".join(method.title for method in METHODS if not method.untrained)
+    return [Problem(config.method.untrained, f"Choose one of: {ready}.", "method.kind")]
 
 
 def _misfits(config: RunConfig, blueprint: Blueprint) -> list[Problem]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from workbench.methods.matching import matched, module_names, parse_targets, target_problems
+from workbench.methods.matching import matched, module_names, parse_targets
+from workbench.methods.target_check import target_problems
 from workbench.models.blueprint_file import preset_path, read_blueprint_file
 from workbench.records import Blueprint
 

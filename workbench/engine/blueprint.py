@@ -11,8 +11,8 @@ from typing import Any, cast
 
 import torch
 from huggingface_hub.errors import StrictDataclassError
+from peft.utils import transformers_weight_conversion as peft_experts
 from torch import nn
-from peft.utils.transformers_weight_conversion import _MODEL_TO_CONVERSION_PATTERN, _MOE_TARGET_MODULE_MAPPING
 from transformers import (
     AutoConfig,
     AutoModel,
@@ -23,7 +23,6 @@ from transformers import (
     PretrainedConfig,
     PreTrainedModel,
 )
-from transformers.conversion_mapping import get_checkpoint_conversion_mapping
 from transformers.initialization import no_init_weights
 from transformers.models.auto.modeling_auto import (
     MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
@@ -174,9 +173,10 @@ def _kv_width(config: Any) -> int:
 
 def _expert_naming(model_type: str) -> str | None:
     """The family by which peft maps names of separate experts, if it does in this model."""
-    naming: str | None = _MODEL_TO_CONVERSION_PATTERN.get(model_type)
-    known = naming in _MOE_TARGET_MODULE_MAPPING and get_checkpoint_conversion_mapping(model_type) is not None
-    return naming if known else None
+    rules: Any = peft_experts
+    naming: str | None = rules._MODEL_TO_CONVERSION_PATTERN.get(model_type)
+    known = naming in rules._MOE_TARGET_MODULE_MAPPING
+    return naming if known and rules.get_checkpoint_conversion_mapping(model_type) is not None else None
 
 
 def _first(config: Any, *names: str) -> int | None:

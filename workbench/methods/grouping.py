@@ -1,4 +1,4 @@
-"""Modules of one name and shape as one line of the parameter table."""
+"""Modules of one name, shape and rank as one line of the parameter table."""
 
 from __future__ import annotations
 
@@ -9,23 +9,58 @@ from workbench.records import Module, ParameterGroup
 
 
 def grouped(
-    modules: Iterable[Module], rank: int, each: Callable[[Module], int], formula: Callable[[Module], str]
+    modules: Iterable[Module],
+    each: Callable[[Module, int], int],
+    formula: Callable[[Module, int], str],
+    rank: Callable[[Module], int] = lambda _: 0,
+    suffix: str = "",
 ) -> tuple[ParameterGroup, ...]:
-    """One group a name and shape, in the order in which they first occur.
+    """One group a name, shape and rank, in the order in which they first occur.
 
     `each` says what is trained in one module, and `formula` how that comes about with its numbers; both are asked
     once a group, so the table of a model of 80 layers costs no more than that of one.
     """
-    members: dict[tuple[str, int, int, bool], list[Module]] = {}
+    members: dict[tuple[str, int, int, bool, int], list[Module]] = {}
     for module in modules:
-        key = (last_part(module.name), module.in_features, module.out_features, module.bias)
+        key = (last_part(module.name), module.in_features, module.out_features, module.bias, rank(module))
         members.setdefault(key, []).append(module)
-    return tuple(_group(found, rank, each(found[0]), formula(found[0])) for found in members.values())
+    return tuple(
+        _group(found, key[-1], each(found[0], key[-1]), formula(found[0], key[-1]), suffix)
+        for key, found in members.items()
+    )
 
 
-def _group(found: list[Module], rank: int, each: int, formula: str) -> ParameterGroup:
+def trained_whole(modules: Iterable[Module], suffix: str = "") -> tuple[ParameterGroup, ...]:
+    """Groups of modules all of whose parameters are trained."""
+    with_parameters = (module for module in modules if module.parameters)
+    return grouped(
+        with_parameters, lambda module, _: module.parameters, lambda module, _: _whole(module), suffix=suffix
+    )
+
+
+def trained_biases(modules: Iterable[Module]) -> tuple[ParameterGroup, ...]:
+    """Groups of modules whose bias alone is trained."""
+    with_bias = (module for module in modules if module.bias)
+    return grouped(with_bias, lambda module, _: module.out_features, lambda module, _: "bias", suffix=".bias")
+
+
+def total(groups: Iterable[ParameterGroup]) -> int:
+    """All that `groups` train."""
+    return sum(group.total for group in groups)
+
+
+def _whole(module: Module) -> str:
+    if module.kind in ("linear", "conv1d", "embedding", "experts"):
+        stacked = f"{module.experts}·" if module.experts > 1 else ""
+        return f"{stacked}{module.in_features:,}·{module.out_features:,}" + (
+            f" + {module.out_features:,}" if module.bias else ""
+        )
+    return f"{module.parameters:,}"
+
+
+def _group(found: list[Module], rank: int, each: int, formula: str, suffix: str) -> ParameterGroup:
     return ParameterGroup(
-        name=last_part(found[0].name),
+        name=last_part(found[0].name) + suffix,
         count=len(found),
         in_features=found[0].in_features,
         out_features=found[0].out_features,

@@ -1,4 +1,4 @@
-"""What every method of the LoRA family shares: its fields, its targets, its count, its peft config.
+"""What every method of the LoRA family shares: two small matrices beside each target module, and peft's `LoraConfig`.
 
 A method of the family is a few lines in a file of its own that say what it adds; nothing here knows which there are.
 """
@@ -6,129 +6,143 @@ A method of the family is a few lines in a file of its own that say what it adds
 from __future__ import annotations
 
 import re
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, ClassVar, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
-from workbench.config import Method, Task, refuse
+from workbench.config import Task, refuse
 from workbench.errors import Problem
-from workbench.methods.grouping import grouped
-from workbench.methods.matching import ALL_LINEAR, Targets, is_all_linear, matched, target_problems
-from workbench.records import Blueprint, Module, ParameterCount
+from workbench.methods.experts import GATE_UP, expert_problems, has_rule, mapped
+from workbench.methods.fields import Alphas, Ranks, value_for
+from workbench.methods.grouping import trained_biases
+from workbench.methods.matching import saved_modules, task_heads
+from workbench.methods.ranked import Ranked, rank_problems
+from workbench.methods.target_check import TARGETS, selection_problems
+from workbench.methods.targeted import Targeted
+from workbench.records import Blueprint, Module, ModuleKind, ParameterGroup
 
-_ADAPTABLE = ("linear", "conv1d", "embedding")
+_PEFT_BIAS = {"none": "none", "all": "all", "targets": "lora_only"}
 
 
-class LowRank(Method):
-    """Two small matrices, A of rank x in and B of out x rank, beside each target module."""
+class LowRank(Targeted, Ranked):
+    """A of rank x in and B of out x rank beside each target module (Hu et al. 2021, section 4.1)."""
 
-    rank: int = Field(
-        8,
-        ge=1,
-        le=4096,
-        title="Rank",
-        description="Inner width of the two matrices: more can learn more, and costs more.",
+    adaptable: ClassVar[tuple[ModuleKind, ...]] = ("linear", "conv1d", "embedding")
+    plain: ClassVar[bool] = True
+    """Whether it is peft's plain LoRA layer, which alone takes biases of its own and adapts stacked experts."""
+
+    rank_pattern: Ranks = Field(
+        {}, title="Ranks by name", description="Other ranks for some modules, such as q_proj=16, down_proj=4."
     )
-    alpha: float = Field(
-        16, gt=0, le=65536, title="Alpha", description="Strength of the update: it is scaled by alpha / rank."
+    alpha_pattern: Alphas = Field(
+        {}, title="Alphas by name", description="Other alphas for some modules, such as q_proj=32."
     )
-    dropout: float = Field(
-        0.0, ge=0, lt=1, title="Dropout", description="Share of the adapter's inputs that are dropped while training."
+    bias: Literal["none", "all", "targets"] = Field(
+        "none", title="Biases", description="Which of the base model's biases are trained as well."
     )
-    target_modules: Targets = Field(
-        ALL_LINEAR,
-        title="Target modules",
-        description="Names of the modules that get an adapter, all-linear, or a regular expression.",
+    lora_bias: bool = Field(
+        False, title="Adapter bias", description="Gives each adapter a bias of its own, as wide as the module's output."
     )
-
-    @field_validator("target_modules")
-    @classmethod
-    def _names_something(cls, targets: Targets) -> Targets:
-        if not targets or (isinstance(targets, tuple) and not all(targets)):
-            raise ValueError("no module is named; write all-linear for every linear module")
-        if isinstance(targets, str) and not is_all_linear(targets):
-            try:
-                re.compile(targets)
-            except re.error as error:
-                raise ValueError(f"the regular expression “{targets}” does not compile ({error})") from error
-        return targets
 
     @property
     def scaling(self) -> float:
-        """The factor before B·A."""
         return self.alpha / self.rank
 
     def targets(self, blueprint: Blueprint) -> tuple[Module, ...]:
-        refuse(target_problems(blueprint, self.target_modules))
-        return matched(blueprint, self.target_modules)
+        if not has_rule(blueprint):
+            return super().targets(blueprint)
+        found = mapped(blueprint, self.selection)
+        if not found.modules and not found.tensors:
+            refuse(selection_problems(blueprint, self.selection))
+        refuse(expert_problems(blueprint, self.selection))
+        order = {module.name: place for place, module in enumerate(blueprint.modules)}
+        return tuple(sorted((*found.modules, *found.tensors), key=lambda module: order[module.name]))
 
-    def count(self, blueprint: Blueprint) -> ParameterCount:
-        groups = grouped(self.targets(blueprint), self.rank, self.each, self.formula)
-        return ParameterCount(
-            trainable=sum(group.total for group in groups),
-            base=blueprint.parameters,
-            groups=groups,
-            scaling=self.scaling,
+    def rank_of(self, module: Module) -> int:
+        patterns: dict[str, int] = {**self.rank_pattern}
+        if module.kind == "experts":
+            # peft doubles the rank where gate and up became one tensor; a pattern of the user's own comes first.
+            patterns[rf".*\.{re.escape(GATE_UP)}"] = 2 * self.rank
+        elif not patterns:
+            return self.rank
+        return int(value_for(_peft_key(module), patterns, self.rank))
+
+    def each(self, module: Module, rank: int) -> int:
+        own_bias = module.out_features if self.lora_bias else 0
+        base_bias = module.out_features if self.bias == "targets" and module.bias else 0
+        return rank * module.experts * (module.in_features + module.out_features) + own_bias + base_bias
+
+    def formula(self, module: Module, rank: int) -> str:
+        experts = f"{module.experts}·" if module.experts > 1 else ""
+        own_bias = f" + {module.out_features:,}" if self.lora_bias else ""
+        base_bias = f" + {module.out_features:,}" if self.bias == "targets" and module.bias else ""
+        return f"{rank}·{experts}({module.in_features:,} + {module.out_features:,}){own_bias}{base_bias}"
+
+    def besides(self, blueprint: Blueprint, targets: tuple[Module, ...]) -> tuple[ParameterGroup, ...]:
+        if self.bias != "all":
+            return ()
+        whole = (*self.modules_to_save, *task_heads(blueprint))
+        saved = {module.name for module in saved_modules(blueprint, whole)}
+        return trained_biases(
+            module for module in blueprint.modules if module.tied_to is None and module.name not in saved
         )
 
-    def each(self, module: Module) -> int:
-        """Trained parameters beside one module."""
-        return self.rank * (module.in_features + module.out_features)
-
-    def formula(self, module: Module) -> str:
-        """How `each` comes about, with the numbers in it."""
-        return f"{self.rank}·({module.in_features:,} + {module.out_features:,})"
-
     def check(self, blueprint: Blueprint) -> list[Problem]:
-        problems = target_problems(blueprint, self.target_modules)
+        problems = self._expert_check(blueprint) if has_rule(blueprint) else super().check(blueprint)
         if problems:
             return problems
-        targets = matched(blueprint, self.target_modules)
-        return [*_unsuitable(self.title, targets), *self._too_wide(targets)]
+        targets = self.targets(blueprint)
+        wide = [(module, self.rank_of(module)) for module in targets if module.kind in self.adaptable]
+        return [*rank_problems(wide), *self._bias_problems(targets)]
 
-    def _too_wide(self, targets: tuple[Module, ...]) -> list[Problem]:
-        suitable = [module for module in targets if module.kind in _ADAPTABLE]
-        narrowest = min(suitable, key=lambda module: min(module.in_features, module.out_features), default=None)
-        if narrowest is None:
+    def _expert_check(self, blueprint: Blueprint) -> list[Problem]:
+        found = mapped(blueprint, self.selection)
+        if not found.modules and not found.tensors:
+            return selection_problems(blueprint, self.selection)
+        problems = [*expert_problems(blueprint, self.selection), *self._unsuitable(found.modules)]
+        obstacle = next(self._expert_obstacles(), None) if found.tensors else None
+        if obstacle:
+            remedy = "Name the attention's modules as targets, which leaves the experts out."
+            problems.append(Problem(f"Stacked experts take no {obstacle}.", remedy, TARGETS))
+        return problems
+
+    def _expert_obstacles(self) -> Iterator[str]:
+        if not self.plain:
+            yield self.title
+        if self.dropout:
+            yield "dropout"
+        if self.lora_bias:
+            yield "adapter bias"
+
+    def _bias_problems(self, targets: tuple[Module, ...]) -> list[Problem]:
+        if not self.lora_bias:
             return []
-        limit = min(narrowest.in_features, narrowest.out_features)
-        if self.rank <= limit:
-            return []
-        return [
-            Problem(
-                f"Rank {self.rank} is above the width {limit} of {narrowest.name}"
-                f" ({narrowest.in_features} in, {narrowest.out_features} out).",
-                f"Choose a rank of at most {limit}; most adapters need 4 to 64.",
-                "method.rank",
-            )
-        ]
+        remedy = "Switch the adapter bias off."
+        if not self.plain:
+            return [Problem(f"{self.title} gives its adapters no bias.", remedy, "method.lora_bias")]
+        if any(module.kind == "embedding" for module in targets):
+            return [Problem("An embedding's adapter has no bias.", remedy, "method.lora_bias")]
+        return []
 
     def peft_config(self, task: Task) -> Any:
         from peft import LoraConfig
 
-        return LoraConfig(task_type=task.peft_type, **self.peft_options())
+        return LoraConfig(task_type=task.peft_type, **self.peft_options(), **self.target_options(task))
 
     def peft_options(self) -> dict[str, Any]:
         """The arguments of `peft.LoraConfig`; a method of the family adds its own."""
-        targets = self.target_modules
         return {
             "r": self.rank,
             "lora_alpha": self.alpha,
             "lora_dropout": self.dropout,
-            "target_modules": targets if isinstance(targets, str) else list(targets),
+            "rank_pattern": dict(self.rank_pattern),
+            "alpha_pattern": dict(self.alpha_pattern),
+            "bias": _PEFT_BIAS[self.bias],
+            "lora_bias": self.lora_bias,
         }
 
 
-def _unsuitable(title: str, targets: tuple[Module, ...]) -> list[Problem]:
-    """One problem for all matched modules that have no matrix to adapt, such as norms."""
-    wrong = [module.name for module in targets if module.kind not in _ADAPTABLE]
-    if not wrong:
-        return []
-    more = f" and {len(wrong) - 1} more" if len(wrong) > 1 else ""
-    return [
-        Problem(
-            f"{title} adapts linear modules and embeddings, which {wrong[0]}{more} is not.",
-            "Name linear modules only, or write all-linear.",
-            "method.target_modules",
-        )
-    ]
+def _peft_key(module: Module) -> str:
+    """The name under which peft looks a module's rank up; a router is adapted as a tensor and named so."""
+    return f"{module.name}.weight" if module.kind == "other" else module.name

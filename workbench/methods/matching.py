@@ -6,20 +6,33 @@ Knows names and kinds, not what a method does with them. peft's rules are those 
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from workbench.errors import Problem
 from workbench.records import Blueprint, Module
 
 ALL_LINEAR = "all-linear"
-_FIELD = "method.target_modules"
 _PLAIN_NAME = re.compile(r"[A-Za-z_][\w.]*")
+_LAYER = re.compile(r".*?\.[^.]*\.(?P<index>\d+)\.")
+"""peft's rule for a layer's index: the first number after two parts of the name."""
+TASK_HEADS = ("classifier", "score")
+"""What peft always saves whole beside the adapter of a classification model."""
 
 Targets = tuple[str, ...] | str
 """Names of modules, ``all-linear``, or a regular expression."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """All settings that decide which modules a method adapts."""
+
+    targets: Targets
+    excluded: Targets = ()
+    layers: tuple[int, ...] = ()
+    saved: tuple[str, ...] = ()
+    """Modules that are trained whole instead."""
 
 
 def is_all_linear(targets: Targets) -> bool:
@@ -36,20 +49,45 @@ def parse_targets(text: str) -> Targets:
     return names if all(_PLAIN_NAME.fullmatch(name) for name in names) else text
 
 
-def name_matches(name: str, names: Sequence[str]) -> bool:
-    """peft's rule for a list: the whole dotted name, or its end after a dot."""
-    return name in names or name.endswith(tuple("." + wanted for wanted in names))
+def last_part(name: str) -> str:
+    """``q_proj`` of ``model.layers.0.self_attn.q_proj``."""
+    return name.rpartition(".")[2]
+
+
+def selected(blueprint: Blueprint, selection: Selection) -> tuple[Module, ...]:
+    """The modules that get an adapter, in the model's order; raises `re.error` for a broken expression."""
+    found = matched(blueprint, selection.targets)
+    if selection.layers and not isinstance(selection.targets, str):
+        found = tuple(module for module in found if _in_layers(module.name, selection))
+    if selection.excluded:
+        excluded = {module.name for module in matched(blueprint, selection.excluded)}
+        found = tuple(module for module in found if module.name not in excluded)
+    saved = (*selection.saved, *task_heads(blueprint))
+    if saved:
+        whole = re.compile(rf"(^|.*\.)({'|'.join(map(re.escape, saved))})($|\..*)")
+        found = tuple(module for module in found if not whole.match(module.name))
+    return found
+
+
+def _in_layers(name: str, selection: Selection) -> bool:
+    """A module that is named in full is taken whatever its layer."""
+    index = _LAYER.match(name)
+    return name in selection.targets or (index is not None and int(index["index"]) in selection.layers)
 
 
 def matched(blueprint: Blueprint, targets: Targets) -> tuple[Module, ...]:
-    """The modules that `targets` names, in the model's order; raises `re.error` for a broken expression."""
+    """The modules that `targets` names: by the whole name or its end after a dot, by kind, or by full match."""
     if is_all_linear(targets):
         return linear_modules(blueprint)
     if isinstance(targets, str):
         fullmatch = re.compile(targets).fullmatch
-        return tuple(module for module in blueprint.modules if fullmatch(module.name))
+        return tuple(module for module in blueprint.modules if module.kind != "experts" and fullmatch(module.name))
     whole, ends = set(targets), tuple("." + name for name in targets)
-    return tuple(module for module in blueprint.modules if module.name.endswith(ends) or module.name in whole)
+    return tuple(
+        module
+        for module in blueprint.modules
+        if module.kind != "experts" and (module.name.endswith(ends) or module.name in whole)
+    )
 
 
 def linear_modules(blueprint: Blueprint) -> tuple[Module, ...]:
@@ -59,9 +97,27 @@ def linear_modules(blueprint: Blueprint) -> tuple[Module, ...]:
     )
 
 
-def last_part(name: str) -> str:
-    """``q_proj`` of ``model.layers.0.self_attn.q_proj``."""
-    return name.rpartition(".")[2]
+def task_heads(blueprint: Blueprint) -> tuple[str, ...]:
+    """Names of the heads that peft trains whole because of the task."""
+    return TASK_HEADS if blueprint.task in ("seq_cls", "token_cls") else ()
+
+
+def saved_modules(blueprint: Blueprint, names: Sequence[str]) -> tuple[Module, ...]:
+    """The modules in `names`, and what lies inside containers so named: those that are trained whole."""
+    if not names:
+        return ()
+    inside = re.compile(rf"(^|.*\.)({'|'.join(map(re.escape, names))})($|\..*)")
+    return tuple(module for module in blueprint.modules if inside.match(module.name))
+
+
+def containers(blueprint: Blueprint) -> list[str]:
+    """Names of the modules that only hold others, outermost first."""
+    found: dict[str, None] = {}
+    for module in blueprint.modules:
+        parts = module.name.split(".")
+        for end in range(1, len(parts)):
+            found[".".join(parts[:end])] = None
+    return list(found)
 
 
 def module_names(blueprint: Blueprint) -> list[tuple[str, int, int, int]]:
@@ -72,44 +128,3 @@ def module_names(blueprint: Blueprint) -> list[tuple[str, int, int, int]]:
         if module.kind in ("linear", "conv1d", "embedding")
     )
     return [(name, count, width_in, width_out) for (name, width_in, width_out), count in found.items()]
-
-
-def target_problems(blueprint: Blueprint, targets: Targets) -> list[Problem]:
-    """Why `targets` cannot be used on this model; empty when every part of it names something."""
-    try:
-        found = matched(blueprint, targets)
-    except re.error as error:
-        return [
-            Problem(
-                f"The regular expression “{targets}” does not compile: {error}.",
-                f"Correct it, or name modules: {_names_there_are(blueprint)}.",
-                _FIELD,
-            )
-        ]
-    if isinstance(targets, tuple):
-        unknown = [name for name in targets if not matched(blueprint, (name,))]
-        return [_unknown(blueprint, name) for name in unknown]
-    if not found:
-        return [
-            Problem(
-                f"“{targets}” matches no module; an expression must match a module's whole name.",
-                f"A whole name here is {_example(blueprint)}. Or name modules: {_names_there_are(blueprint)}.",
-                _FIELD,
-            )
-        ]
-    return []
-
-
-def _unknown(blueprint: Blueprint, name: str) -> Problem:
-    known = [entry[0] for entry in module_names(blueprint)]
-    close = difflib.get_close_matches(name, known, n=1)
-    hint = f"Did you mean {close[0]}? " if close else ""
-    return Problem(f"This model has no module “{name}”.", f"{hint}There are: {_names_there_are(blueprint)}.", _FIELD)
-
-
-def _names_there_are(blueprint: Blueprint) -> str:
-    return ", ".join(dict.fromkeys(entry[0] for entry in module_names(blueprint)))
-
-
-def _example(blueprint: Blueprint) -> str:
-    return next((module.name for module in linear_modules(blueprint)), "not there")

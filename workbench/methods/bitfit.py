@@ -1,0 +1,32 @@
+"""BitFit: the biases alone are trained (Ben Zaken et al. 2021, section 3)."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from workbench.config import METHODS
+from workbench.errors import Problem
+from workbench.methods.grouping import trained_biases
+from workbench.methods.whole import Whole, own_modules
+from workbench.records import Blueprint, Module, ParameterGroup
+
+
+@METHODS.add("bitfit")
+class BitFit(Whole):
+    """Every bias of the base model."""
+
+    title: ClassVar[str] = "BitFit"
+    summary: ClassVar[str] = "Trains the biases of the base model; models of the Llama family have none."
+    order: ClassVar[int] = 92
+    kind: Literal["bitfit"] = "bitfit"
+
+    def targets(self, blueprint: Blueprint) -> tuple[Module, ...]:
+        return tuple(module for module in own_modules(blueprint) if module.bias)
+
+    def groups(self, blueprint: Blueprint) -> tuple[ParameterGroup, ...]:
+        return trained_biases(self.targets(blueprint))
+
+    def check(self, blueprint: Blueprint) -> list[Problem]:
+        if self.targets(blueprint):
+            return []
+        return [Problem("This model has no biases.", "Choose another method, such as LoRA.", "method.kind")]

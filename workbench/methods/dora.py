@@ -1,0 +1,31 @@
+"""DoRA: direction by LoRA, magnitude by a vector as wide as the output (Liu et al. 2024, section 4.1)."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+from workbench.config import METHODS
+from workbench.methods.low_rank import LowRank
+from workbench.records import Module
+
+
+@METHODS.add("dora")
+class Dora(LowRank):
+    """LoRA and a magnitude for each output."""
+
+    title: ClassVar[str] = "DoRA"
+    summary: ClassVar[str] = (
+        "LoRA for the direction of each weight and a vector for its magnitude; slower, often better."
+    )
+    order: ClassVar[int] = 2
+    plain: ClassVar[bool] = False
+    kind: Literal["dora"] = "dora"
+
+    def each(self, module: Module, rank: int) -> int:
+        return super().each(module, rank) + module.out_features
+
+    def formula(self, module: Module, rank: int) -> str:
+        return f"{super().formula(module, rank)} + {module.out_features:,}"
+
+    def peft_options(self) -> dict[str, Any]:
+        return {**super().peft_options(), "use_dora": True}

@@ -1,0 +1,22 @@
+"""Full fine-tuning: every parameter is trained. What all other methods are compared with."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from workbench.config import METHODS
+from workbench.methods.whole import Whole, own_modules
+from workbench.records import Blueprint, Module
+
+
+@METHODS.add("full")
+class Full(Whole):
+    """All of the base model."""
+
+    title: ClassVar[str] = "Full fine-tuning"
+    summary: ClassVar[str] = "Trains every parameter of the base model."
+    order: ClassVar[int] = 90
+    kind: Literal["full"] = "full"
+
+    def targets(self, blueprint: Blueprint) -> tuple[Module, ...]:
+        return own_modules(blueprint)

@@ -1,0 +1,30 @@
+"""LoRA-FA: LoRA whose A stays frozen, so that inputs need not be kept for it (Zhang et al. 2023, section 3)."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from workbench.config import METHODS
+from workbench.methods.low_rank import LowRank
+from workbench.records import Module
+
+
+@METHODS.add("lora_fa")
+class LoraFrozenA(LowRank):
+    """The second matrix alone is trained."""
+
+    title: ClassVar[str] = "LoRA-FA"
+    summary: ClassVar[str] = "LoRA that trains the second matrix alone, which saves memory for activations."
+    order: ClassVar[int] = 4
+    untrained: ClassVar[str] = "LoRA-FA needs an optimizer of its own, which runs do not have yet."
+    kind: Literal["lora_fa"] = "lora_fa"
+
+    def each(self, module: Module, rank: int) -> int:
+        # peft's optimizer freezes what is called lora_A; an embedding's matrix has another name and stays trained.
+        frozen = 0 if module.kind == "embedding" else rank * module.experts * module.in_features
+        return super().each(module, rank) - frozen
+
+    def formula(self, module: Module, rank: int) -> str:
+        both = f"({module.in_features:,} + {module.out_features:,})"
+        whole = super().formula(module, rank)
+        return whole if module.kind == "embedding" else whole.replace(both, f"{module.out_features:,}", 1)

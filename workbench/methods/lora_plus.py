@@ -1,0 +1,28 @@
+"""LoRA+: LoRA whose B learns faster than its A (Hayou et al. 2024, section 4.2)."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from workbench.config import METHODS
+from workbench.methods.low_rank import LowRank
+
+
+@METHODS.add("lora_plus")
+class LoraPlus(LowRank):
+    """LoRA with two learning rates."""
+
+    title: ClassVar[str] = "LoRA+"
+    summary: ClassVar[str] = "LoRA whose second matrix learns faster than its first."
+    order: ClassVar[int] = 3
+    untrained: ClassVar[str] = "LoRA+ needs an optimizer with two learning rates, which runs do not have yet."
+    kind: Literal["lora_plus"] = "lora_plus"
+    learning_rate_ratio: float = Field(
+        16.0,
+        ge=1,
+        le=1024,
+        title="Learning rate ratio",
+        description="How many times the learning rate of A that of B is.",
+    )

@@ -1,0 +1,46 @@
+"""What LoHa and LoKr share: the fields and arguments of peft's Lycoris family."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from workbench.errors import Problem
+from workbench.methods.fields import Alphas, Ranks, value_for
+from workbench.methods.ranked import Ranked, rank_problems
+from workbench.methods.targeted import Targeted
+from workbench.records import Blueprint, Module, ModuleKind
+
+
+class Lycoris(Targeted, Ranked):
+    """A product of small matrices beside each linear module."""
+
+    adaptable: ClassVar[tuple[ModuleKind, ...]] = ("linear",)
+    rank_pattern: Ranks = Field(
+        {}, title="Ranks by name", description="Other ranks for some modules, such as q_proj=16, down_proj=4."
+    )
+    alpha_pattern: Alphas = Field(
+        {}, title="Alphas by name", description="Other alphas for some modules, such as q_proj=32."
+    )
+
+    @property
+    def scaling(self) -> float:
+        return self.alpha / self.rank
+
+    def rank_of(self, module: Module) -> int:
+        return int(value_for(module.name, self.rank_pattern, self.rank)) if self.rank_pattern else self.rank
+
+    def check(self, blueprint: Blueprint) -> list[Problem]:
+        problems = super().check(blueprint)
+        return problems or rank_problems((module, self.rank_of(module)) for module in self.targets(blueprint))
+
+    def peft_options(self) -> dict[str, Any]:
+        """The arguments that both configs of peft take."""
+        return {
+            "r": self.rank,
+            "alpha": self.alpha,
+            "rank_dropout": self.dropout,
+            "rank_pattern": dict(self.rank_pattern),
+            "alpha_pattern": dict(self.alpha_pattern),
+        }
