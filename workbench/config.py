@@ -101,7 +101,7 @@ class DataConfig(Part):
     validation_dataset: str | None = Field(
         None,
         title="Validation dataset",
-        description="Held-out rows of their own: an id in the library or the path of a file; then no share is held out.",
+        description="Held-out rows of their own: an id of the library or a path; then no share is held out.",
     )
     group_by: str | None = Field(
         None,

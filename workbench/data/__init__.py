@@ -3,6 +3,7 @@
 from workbench.data.answers import render
 from workbench.data.examination import Report, examine
 from workbench.data.library import DatasetLibrary, content_hash
+from workbench.data.partition import Partition, overlap, partition
 from workbench.data.rendering import Encoded, encode, encode_all
 from workbench.data.samples import Sample, samples
 from workbench.data.split import split
@@ -13,6 +14,7 @@ __all__ = [
     "TEMPLATES",
     "DatasetLibrary",
     "Encoded",
+    "Partition",
     "Report",
     "Sample",
     "TokensReport",
@@ -20,6 +22,8 @@ __all__ = [
     "encode",
     "encode_all",
     "examine",
+    "overlap",
+    "partition",
     "render",
     "samples",
     "split",

@@ -1,7 +1,6 @@
-"""The datasets of a home: each file once, by the hash of its content, original and ingested rows side by side.
+"""The datasets of a home: each content once, under its hash, with the original beside the ingested rows.
 
-A dataset is a folder: ``original`` byte for byte, ``rows.arrow`` with what can be trained on, ``problems.jsonl`` with
-every fault, ``report.json`` with the counts, and ``dataset.json``, written last.
+Knows which datasets there are and how one becomes another; what lies in one's folder is known to `folder`.
 """
 
 from __future__ import annotations
@@ -16,11 +15,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from workbench.data.arrow import Conversations, RowWriter
-from workbench.data.examination import Report, examine
+from workbench.data.editing import Join, Step
+from workbench.data.examination import Progress, Report, examine
+from workbench.data.folder import DatasetFolder, Recipe
+from workbench.data.picking import refused_rows
 from workbench.data.samples import sample
 from workbench.errors import WorkbenchError
-from workbench.formats import FORMATS
+from workbench.formats import Layout
 from workbench.home import Home
 from workbench.records import Conversation, Dataset, RowProblem
 
@@ -36,43 +37,41 @@ class DatasetLibrary:
     def __init__(self, home: Home) -> None:
         self._home = home
 
-    def add(self, path: Path, *, name: str = "", source: str = "", licence: str = "") -> Dataset:
+    def add(
+        self,
+        path: Path,
+        *,
+        name: str = "",
+        source: str = "",
+        licence: str = "",
+        layout: Layout | None = None,
+        progress: Progress = lambda done: None,
+    ) -> Dataset:
         """The dataset with the content of the file at `path`, ingested unless it is here already.
 
         Raises `WorkbenchError` with every fault when no row of it can be trained on.
         """
         with _readable(path):
-            identity = content_hash(path)
+            identity = content_hash(path, layout)
             if self._has(identity):
                 return self.get(identity)
+            shown = _shown_name(name or path.name)
+            recipe = Recipe(file=name if Path(name).suffix else path.name, layout=layout)
             with self._new_folder() as folder:
-                shutil.copyfile(path, folder / "original")
-                report = _ingest(folder, path.name)
+                shutil.copyfile(path, folder.original)
+                report = folder.ingest(recipe, progress)
                 if report.format is None:
                     raise report.refusal()
-                dataset = Dataset(
-                    id=identity,
-                    name=_shown_name(name or path.name),
-                    format=report.format,
-                    rows=report.rows,
-                    refused=report.refused,
-                    bytes=report.bytes,
-                    source=source,
-                    licence=licence,
-                    added=time.time(),
+                dataset = self._described(identity, shown, report).model_copy(
+                    update={"source": source, "licence": licence}
                 )
-                (folder / "report.json").write_text(report.model_dump_json(), encoding="utf-8")
-                (folder / "dataset.json").write_text(dataset.model_dump_json(indent=1), encoding="utf-8")
+                folder.finish(dataset, report, recipe)
                 self._place(folder, identity)
         return self.get(identity)
 
     def get(self, id: str) -> Dataset:
         """The dataset `id`; raises `WorkbenchError` when there is none."""
-        if not self._has(id):
-            raise WorkbenchError(
-                f"There is no dataset “{id}” here.", remedy="Choose one of the library, or add the file again."
-            )
-        return _read(self._folder(id) / "dataset.json")
+        return self._folder(id).dataset()
 
     def resolve(self, reference: str) -> Dataset:
         """The ingested dataset that `reference` means: ``sample:NAME``, an id, or the path of a file.
@@ -82,7 +81,7 @@ class DatasetLibrary:
         if reference.startswith(_SAMPLE):
             found = sample(reference.removeprefix(_SAMPLE))
             return self.add(found.path, name=found.name, source=found.source, licence=found.licence)
-        if _ID.fullmatch(reference) and self._has(reference):
+        if self._has(reference):
             return self.get(reference)
         path = Path(reference).expanduser()
         if path.is_file():
@@ -95,77 +94,139 @@ class DatasetLibrary:
 
     def report(self, id: str) -> Report:
         """What was found when the dataset was ingested: counts of everything, the first problems of each kind."""
-        self.get(id)
-        return Report.model_validate_json((self._folder(id) / "report.json").read_text(encoding="utf-8"))
+        return self._folder(id).report()
 
     def problems(self, id: str) -> list[RowProblem]:
         """Every problem of the dataset, in the order of its lines."""
-        self.get(id)
-        with (self._folder(id) / "problems.jsonl").open(encoding="utf-8") as lines:
-            return [RowProblem.model_validate_json(line) for line in lines]
+        return list(self._folder(id).problems())
 
     def conversations(self, id: str) -> Sequence[Conversation]:
         """The rows that can be trained on, in file order, memory-mapped."""
-        self.get(id)
-        return Conversations(self._folder(id) / "rows.arrow")
+        return self._folder(id).conversations()
 
     def original(self, id: str) -> Path:
-        """The file as it was added, byte for byte."""
-        self.get(id)
-        return self._folder(id) / "original"
+        """The file as it was added, byte for byte; of an edited dataset the file it began with."""
+        folder = self._folder(id)
+        parent = folder.dataset().parent
+        return self.original(parent) if parent else folder.original
+
+    def recipe(self, id: str) -> Recipe:
+        """How the dataset came about: name of the file, layout, edits."""
+        return self._folder(id).recipe()
+
+    def refused(self, id: str) -> Iterator[bytes]:
+        """The rows that were refused, a line each, as a file that can be corrected and added again."""
+        folder = self._folder(id)
+        lines = {problem.line for problem in folder.problems() if problem.severity == "error" and problem.line}
+        return refused_rows(folder.original, folder.recipe().file, lines) if lines else iter(())
+
+    def edit(self, id: str, step: Step) -> Dataset:
+        """The dataset after one more edit, as a dataset of its own; raises `WorkbenchError` when no row is left."""
+        before = self._folder(id)
+        other = self.conversations(step.dataset) if isinstance(step, Join) else ()
+        identity = hashlib.sha256(f"{id}\n{step.model_dump_json()}".encode()).hexdigest()[:16]
+        if self._has(identity):
+            return self.get(identity)
+        parent, recipe = before.dataset(), before.recipe()
+        recipe = recipe.model_copy(update={"steps": (*recipe.steps, step)})
+        with _readable(before.path), self._new_folder() as folder:
+            report = folder.write_rows(step.apply(before.conversations(), other), before.report())
+            if not report.rows:
+                raise WorkbenchError(f"No row is left: {step.sentence}.", remedy="Choose otherwise.", field=_FIELD)
+            dataset = self._described(identity, parent.name, report).model_copy(
+                update={
+                    "source": parent.source,
+                    "licence": parent.licence,
+                    "parent": id,
+                    "steps": tuple(done.sentence for done in recipe.steps),
+                }
+            )
+            folder.finish(dataset, report, recipe)
+            self._place(folder, identity)
+        return self.get(identity)
+
+    def undo(self, id: str) -> Dataset:
+        """The dataset before its last edit; raises `WorkbenchError` when it has none."""
+        parent = self.get(id).parent
+        if not parent:
+            raise WorkbenchError("This dataset is a file as it was added; there is no edit to undo.")
+        return self.get(parent)
+
+    def used_by(self, id: str) -> list[str]:
+        """The runs that name the dataset in their config, and the datasets that were made from it."""
+        runs = [path.parent.name for path in self._home.runs.glob("*/config.yaml") if id in path.read_text("utf-8")]
+        made = [found.id for found in self.list() if found.parent == id]
+        return [*(f"run {run}" for run in sorted(runs)), *(f"dataset {child}" for child in made)]
+
+    def remove(self, id: str) -> None:
+        """Forget the dataset and its files; raises `WorkbenchError` while a run or another dataset needs it."""
+        folder = self._folder(id)
+        users = self.used_by(id)
+        if users:
+            raise WorkbenchError(
+                f"“{folder.dataset().name}” is still needed by {', '.join(users[:5])}.", remedy="Delete those first."
+            )
+        shutil.rmtree(folder.path)
+
+    def check(self, path: Path, layout: Layout | str | None = None, progress: Progress = lambda done: None) -> Report:
+        """What the file at `path` holds and what is wrong with it; adds nothing to the library."""
+        chosen = Layout(kind=layout) if isinstance(layout, str) else layout
+        with _readable(path):
+            return examine(path, chosen.format() if chosen else None, progress=progress)
 
     def list(self) -> list[Dataset]:
         """Every dataset, the newest first."""
-        found = [_read(path) for path in self._home.datasets.glob("*/dataset.json") if _ID.fullmatch(path.parent.name)]
+        folders = [DatasetFolder(path) for path in self._home.datasets.iterdir() if _ID.fullmatch(path.name)]
+        found = [folder.dataset() for folder in folders if folder.exists()]
         return sorted(found, key=lambda dataset: dataset.added, reverse=True)
 
-    def check(self, path: Path, format: str | None = None) -> Report:
-        """What the file at `path` holds and what is wrong with it; adds nothing to the library."""
-        with _readable(path):
-            return examine(path, FORMATS.get(format)() if format else None)
-
-    def _folder(self, id: str) -> Path:
-        return self._home.datasets / id
+    def _folder(self, id: str) -> DatasetFolder:
+        if not self._has(id):
+            raise WorkbenchError(
+                f"There is no dataset “{id}” here.", remedy="Choose one of the library, or add the file again."
+            )
+        return DatasetFolder(self._home.datasets / id)
 
     def _has(self, id: str) -> bool:
-        return bool(_ID.fullmatch(id)) and (self._folder(id) / "dataset.json").is_file()
+        return bool(_ID.fullmatch(id)) and DatasetFolder(self._home.datasets / id).exists()
+
+    def _described(self, id: str, name: str, report: Report) -> Dataset:
+        versions = [found.version for found in self.list() if found.name == name]
+        return Dataset(
+            id=id,
+            name=name,
+            format=report.format or "",
+            rows=report.rows,
+            refused=report.refused,
+            bytes=report.bytes,
+            added=time.time(),
+            version=max(versions, default=0) + 1,
+        )
 
     @contextmanager
-    def _new_folder(self) -> Iterator[Path]:
-        folder = Path(tempfile.mkdtemp(prefix=".adding-", dir=self._home.datasets))
+    def _new_folder(self) -> Iterator[DatasetFolder]:
+        path = Path(tempfile.mkdtemp(prefix=".adding-", dir=self._home.datasets))
         try:
-            yield folder
+            yield DatasetFolder(path)
         finally:
-            shutil.rmtree(folder, ignore_errors=True)
+            shutil.rmtree(path, ignore_errors=True)
 
-    def _place(self, folder: Path, id: str) -> None:
+    def _place(self, folder: DatasetFolder, id: str) -> None:
         """Give the finished `folder` its name; whoever was faster with the same content has done the work."""
         try:
-            folder.rename(self._folder(id))
+            folder.path.rename(self._home.datasets / id)
         except OSError:
             if not self._has(id):
                 raise
 
 
-def content_hash(path: Path) -> str:
-    """The id of a file: the first 16 hex digits of its SHA-256."""
+def content_hash(path: Path, layout: Layout | None = None) -> str:
+    """The id of a file: the first 16 hex digits of its SHA-256, of which a chosen layout is a part."""
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
-
-
-def _ingest(folder: Path, name: str) -> Report:
-    """Read ``original`` in `folder` into ``rows.arrow`` and ``problems.jsonl``."""
-    with RowWriter(folder / "rows.arrow") as rows, (folder / "problems.jsonl").open("w", encoding="utf-8") as problems:
-        return examine(
-            folder / "original",
-            name=name,
-            on_row=rows.add,
-            on_problem=lambda problem: print(problem.model_dump_json(), file=problems),
-        )
-
-
-def _read(path: Path) -> Dataset:
-    return Dataset.model_validate_json(path.read_text(encoding="utf-8"))
+        digest = hashlib.file_digest(file, "sha256")
+    if layout is not None:
+        digest.update(layout.model_dump_json().encode())
+    return digest.hexdigest()[:16]
 
 
 def _shown_name(name: str) -> str:

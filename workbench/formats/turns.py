@@ -79,6 +79,12 @@ class Reading(NamedTuple):
     problems: Sequence[RowProblem] = ()
     tools: str = ""
 
+    @classmethod
+    def of(cls, row: Conversation) -> Reading:
+        """A row that was read and checked before."""
+        said = [(message.role, message.content, message.extra) for message in row.messages]
+        return cls(row.line, said, row.text, (), row.tools)
+
     @property
     def used(self) -> bool:
         """Whether the row can be trained on."""

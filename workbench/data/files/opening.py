@@ -52,6 +52,7 @@ class OpenFile:
     bytes: int
     rows: Iterator[NumberedRow]
     packed: BinaryIO
+    packed_as_gzip: bool
 
     def position(self) -> int:
         """How many bytes of the file were read."""
@@ -81,7 +82,7 @@ def open_file(path: Path, name: str, note: Note) -> Iterator[OpenFile]:
             stream.read(len(_BOM))
             note(warning(1, "bom", "The file begins with a byte order mark, which was left out.", "Save it without."))
         unit: Literal["line", "row"] = "row" if kind in ("json list", "parquet") else "line"
-        yield OpenFile(kind, unit, size, _READERS[kind](stream, note), packed)
+        yield OpenFile(kind, unit, size, _READERS[kind](stream, note), packed, stream is not packed)
 
 
 def _kind(head: bytes, suffix: str, *, gzipped: bool) -> Kind:
