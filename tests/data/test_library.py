@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from workbench.data import DatasetLibrary, samples
+from workbench.data.editing import Shuffle
 from workbench.errors import WorkbenchError
+from workbench.formats import Layout
 from workbench.home import Home
 from workbench.presets import PRESETS
 
@@ -141,3 +143,66 @@ def test_the_room_is_light_to_import() -> None:
     heavy = "torch", "transformers", "datasets", "pyarrow", "numpy", "gradio"
     code = f"import sys, workbench.data, workbench.formats; print([m for m in {heavy} if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_another_content_under_one_name_is_another_version(library: DatasetLibrary, file: Path) -> None:
+    first = library.add(file, name="rows")
+    with file.open("a", encoding="utf-8") as rows:
+        rows.write('{"question": "why more", "answer": "so more"}\n')
+    second = library.add(file, name="rows")
+    assert (first.version, second.version) == (1, 2)
+    assert library.add(file, name="rows") == second
+
+
+def test_refused_rows_come_back_as_they_stood(library: DatasetLibrary, file: Path) -> None:
+    bad = ['{"question": "why"}', '{"question": "why", "answer"', '{"question": "é", "answer": null}']
+    file.write_text("\n".join([json.dumps(ROWS[0]), *bad, json.dumps(ROWS[1])]) + "\n", encoding="utf-8")
+    dataset = library.add(file)
+    assert b"".join(library.refused(dataset.id)).decode() == "\n".join(bad) + "\n"
+
+
+def test_refused_rows_of_a_table_come_back_as_json(library: DatasetLibrary, tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("question,answer\nwhy,so\nhow,\n", encoding="utf-8")
+    assert list(library.refused(library.add(path).id)) == [b'{"question":"how","answer":""}\n']
+
+
+def test_a_dataset_without_refused_rows_has_none_to_hand_out(library: DatasetLibrary, file: Path) -> None:
+    assert list(library.refused(library.add(file).id)) == []
+
+
+def test_a_dataset_is_removed_only_when_nothing_needs_it(library: DatasetLibrary, file: Path, home: Home) -> None:
+    dataset = library.add(file, name="rows")
+    run = home.runs / "a-run"
+    run.mkdir()
+    (run / "config.yaml").write_text(f"data:\n  dataset: {dataset.id}\n", encoding="utf-8")
+    with pytest.raises(WorkbenchError, match="a-run"):
+        library.remove(dataset.id)
+    (run / "config.yaml").unlink()
+    edited = library.edit(dataset.id, Shuffle())
+    with pytest.raises(WorkbenchError, match=edited.id):
+        library.remove(dataset.id)
+    library.remove(edited.id)
+    library.remove(dataset.id)
+    assert library.list() == []
+    with pytest.raises(WorkbenchError):
+        library.get(dataset.id)
+
+
+def test_chosen_columns_are_part_of_what_a_dataset_is(library: DatasetLibrary, tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"frage": "warum", "antwort": "darum", "grund": "so"}\n', encoding="utf-8")
+    with pytest.raises(WorkbenchError, match="No format is known"):
+        library.add(path)
+    one = library.add(path, layout=Layout(kind="columns", question=("frage",), answer="antwort"))
+    two = library.add(path, layout=Layout(kind="columns", question=("frage",), answer="grund"))
+    assert one.id != two.id
+    assert (one.format, one.rows) == ("columns", 1)
+    assert [library.conversations(each.id)[0].messages[1].content for each in (one, two)] == ["darum", "so"]
+
+
+def test_the_format_can_be_overridden(library: DatasetLibrary, tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"text": "a wall", "label": "brick"}\n', encoding="utf-8")
+    assert library.check(path).format == "text_label"
+    assert library.check(path, "text").format == "text"
