@@ -74,6 +74,7 @@ def test_flattened_loss_and_gradients_equal_the_padded_control(tiny_model_folder
     model = with_lora(load(tiny_model_folder))
     objective = choose_objective(model, rows)
     assert (objective.collate, objective.head, objective.padded_because) == (flattened, "chunked", "")
+    assert objective.fused
     some = [rows[index] for index in range(len(rows))]
     batch = objective.collate(some)
     loss = objective(batch) / len(batch["targets"])

@@ -6,13 +6,12 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from workbench.config import RunConfig
-from workbench.data import DatasetLibrary
+from workbench.data import DatasetLibrary, partition
 from workbench.data.rendering import Encoded, encode_all
-from workbench.data.split import split
 from workbench.errors import WorkbenchError
 from workbench.events import Phase
 from workbench.home import Home
-from workbench.records import Dataset
+from workbench.records import Conversation, Dataset
 from workbench.training.report import Report
 from workbench.training.rows import Rows
 
@@ -32,11 +31,9 @@ class Preparation:
     def rows(self, dataset: Dataset, tokenizer: Any) -> tuple[Rows, Rows]:
         """Training and validation rows; raises `WorkbenchError` when nothing is left to learn from."""
         data = self._config.data
-        conversations = self._library.conversations(dataset.id)
-        train, validation = split(len(conversations), data.validation_share, data.split_seed)
+        train, validation = partition(self._library, data.model_copy(update={"dataset": dataset.id}))
 
-        def encoded(indices: Iterable[int]) -> Iterator[Encoded]:
-            chosen = (conversations[index] for index in indices)
+        def encoded(chosen: Iterable[Conversation]) -> Iterator[Encoded]:
             return encode_all(chosen, tokenizer, train_on=data.train_on, max_length=data.max_length)
 
         wanted = len(train) + len(validation)

@@ -118,6 +118,7 @@ class Worker:
             "dataset": dataset.id,
             "batches": f"padded: {lesson.objective.padded_because}" if lesson.objective.padded_because else "flattened",
             "head": lesson.objective.head,
+            "layers": "fused" if lesson.objective.fused else "modules",
         }
         write_whole(self.folder.environment, json.dumps(facts, indent=1))
         print(json.dumps(facts, indent=1), flush=True)
