@@ -183,6 +183,28 @@ def config(
 
 
 @app.command()
+def params(
+    config: Annotated[
+        Path | None, typer.Argument(metavar="[CONFIG.yaml]", help="A run config; options replace what it says.")
+    ] = None,
+    home: HomeOption = None,
+    model: Annotated[
+        str | None, typer.Option(help="package:NAME, hub:org/name, folder:DIR or gguf:FILE; a config.json is enough.")
+    ] = None,
+    method: Annotated[str | None, typer.Option(help="The method's kind, such as lora or dora.")] = None,
+    rank: Annotated[int | None, typer.Option(help="Rank.")] = None,
+    alpha: Annotated[float | None, typer.Option(help="Alpha.")] = None,
+    targets: Annotated[str | None, typer.Option(help="q_proj,v_proj, or all-linear, or a regular expression.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="As data.")] = False,
+) -> None:
+    """Count exactly what a method would train, without loading any weights."""
+    from workbench.cli.params import Overrides
+    from workbench.cli.params import params as show
+
+    show(config, Overrides(model, method, rank, alpha, targets), home, as_json=as_json)
+
+
+@app.command()
 def chat(
     home: HomeOption = None,
     base: Annotated[str, typer.Option(help="Base model; the adapters' own if left out.")] = "",
