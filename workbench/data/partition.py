@@ -58,6 +58,21 @@ def partition(library: DatasetLibrary, data: DataConfig) -> Partition:
     return Partition(Chosen(rows, train), Chosen(rows, validation))
 
 
+def resolved(library: DatasetLibrary, data: DataConfig) -> DataConfig:
+    """`data` with the ids of its datasets in place of their names, so that a run means the same for ever.
+
+    Raises `WorkbenchError` beside the field that is wrong.
+    """
+    ids: dict[str, str] = {"dataset": library.resolve(data.dataset).id}
+    if data.validation_dataset:
+        with _beside("data.validation_dataset"):
+            ids["validation_dataset"] = library.resolve(data.validation_dataset).id
+    ready = data.model_copy(update=ids)
+    if data.group_by or data.stratify_by:
+        partition(library, ready)
+    return ready
+
+
 def overlap(train: Sequence[Conversation], validation: Sequence[Conversation]) -> list[tuple[int, int]]:
     """The rows that stand on both sides, as pairs of their lines: eval loss would praise what was learned by heart."""
     seen = {_words(row): row.line for row in train}

@@ -28,6 +28,10 @@ class Encoded(Record):
     """Whether the loss counts this token; as long as ``input_ids``."""
     cut: int
     """Tokens beyond the max length, which were left out."""
+    ends: bool = True
+    """Whether the last trained part, uncut, ends with a token by which the model learns to stop."""
+    loses: str = ""
+    """The beginning of something the row says that its rendering does not; nothing when all is there."""
 
 
 def encode(conversation: Conversation, tokenizer: Any, *, train_on: TrainOn, max_length: int) -> Encoded:
@@ -51,6 +55,8 @@ def encode_all(
                 input_ids=tuple(ids[:max_length]),
                 trained=tuple(trained[:max_length]),
                 cut=max(0, len(ids) - max_length),
+                ends=_ends(ids, trained, tokenizer),
+                loses=_lost(row, found.text),
             )
 
 
@@ -61,7 +67,7 @@ def _render_row(row: Conversation, tokenizer: Any) -> Rendered:
         return Rendered(row.text, ())
     try:
         return render_answers(row, tokenizer)
-    except TemplateError as error:
+    except (TemplateError, TypeError, ValueError) as error:
         raise WorkbenchError(
             f"The base model's chat template refuses this row: {str(error).rstrip('.')}.",
             remedy="Change the order of its turns, or remove the row.",
@@ -141,6 +147,20 @@ def _trained(found: Rendered, ids: list[int], places: Places, tokenizer: Any, tr
         last = mark + 1 if mark is not None else stop if answer.tail_is_own else tail
         trained[first:last] = [True] * (last - first)
     return trained
+
+
+def _ends(ids: Sequence[int], trained: Sequence[bool], tokenizer: Any) -> bool:
+    """Whether one of the last trained tokens is the tokenizer's own; a line end may follow it."""
+    last = next((place for place in range(len(ids) - 1, -1, -1) if trained[place]), None)
+    if last is None:
+        return False
+    own = _own_tokens(tokenizer, len(tokenizer))
+    return any(ids[place] in own for place in range(max(0, last - 2), last + 1))
+
+
+def _lost(row: Conversation, text: str) -> str:
+    contents = (message.content.strip() for message in row.messages)
+    return next((content[:200] for content in contents if content not in text), "")
 
 
 @lru_cache(maxsize=8)
