@@ -87,10 +87,10 @@ def wait(reached: Callable[[], bool], seconds: float = 20) -> None:
 
 
 def test_kill_of_the_server_loses_no_metric_and_tells_none_twice(home: Home, serving: Serving) -> None:
-    with server(home, "steps=80 pause=0.02", "steps=2") as process:
+    with server(home, "steps=200 pause=0.02", "steps=2") as process:
         wait(lambda: len(list(home.runs.iterdir())) == 2)
         first = next(
-            folder for folder in map(RunFolder, home.runs.iterdir()) if folder.config.name == "steps=80 pause=0.02"
+            folder for folder in map(RunFolder, home.runs.iterdir()) if folder.config.name == "steps=200 pause=0.02"
         )
         wait(lambda: sum(1 for _ in first.events()) > 10)
         process.kill()
@@ -104,8 +104,8 @@ def test_kill_of_the_server_loses_no_metric_and_tells_none_twice(home: Home, ser
     assert (done.status, done.attempts) == (RunStatus.FINISHED, 1)
     assert worker_pid(runs, first.id) == pid
     metrics = runs.metrics(first.id)
-    assert metrics.steps.step == tuple(range(1, 81))
-    assert metrics.steps.loss == tuple(map(loss_at, range(1, 81)))
+    assert metrics.steps.step == tuple(range(1, 201))
+    assert metrics.steps.loss == tuple(map(loss_at, range(1, 201)))
     (second,) = (run for run in runs.list() if run.id != first.id)  # the queue outlived the server as well
     assert wait_for(runs, second.id, *OVER).status is RunStatus.FINISHED
 
@@ -204,7 +204,7 @@ def test_a_second_server_is_refused_and_told_of_the_first(home: Home) -> None:
 
 def test_two_workers_for_one_run_are_one_worker(home: Home, serving: Serving) -> None:
     runs = serving()
-    run_id = runs.submit(fake_config("steps=100 pause=0.03")).id
+    run_id = runs.submit(fake_config("steps=5000 pause=0.03")).id
     wait_until(runs, run_id, lambda run: run.step >= 3)
     pid = worker_pid(runs, run_id)
     second = subprocess.run(
@@ -213,13 +213,15 @@ def test_two_workers_for_one_run_are_one_worker(home: Home, serving: Serving) ->
     assert second.returncode == 1
     assert "Another worker is already at work" in second.stdout
     assert worker_pid(runs, run_id) == pid
-    assert wait_for(runs, run_id, *OVER).status is RunStatus.FINISHED
-    assert runs.metrics(run_id).steps.step == tuple(range(1, 101))
+    runs.stop(run_id)
+    stopped = wait_for(runs, run_id, *OVER)
+    assert stopped.status is RunStatus.STOPPED
+    assert runs.metrics(run_id).steps.step == tuple(range(1, stopped.step + 1))
 
 
 def test_a_worker_whose_start_could_not_be_written_down_is_taken_up(home: Home, serving: Serving) -> None:
     """The server was killed between starting a worker and noting it: the run says queued, and a worker is at it."""
-    folder = RunFolder.create(home, fake_config("steps=80 pause=0.03"))
+    folder = RunFolder.create(home, fake_config("steps=150 pause=0.03"))
     with subprocess.Popen([*FAKE_WORKER, str(folder.path)], start_new_session=True) as orphan:
         wait(lambda: sum(1 for _ in folder.events()) > 3)
         runs = serving()
@@ -227,7 +229,7 @@ def test_a_worker_whose_start_could_not_be_written_down_is_taken_up(home: Home, 
         orphan.wait(20)
     assert (done.status, done.attempts) == (RunStatus.FINISHED, 1)
     assert worker_pid(runs, folder.id) == orphan.pid
-    assert runs.metrics(folder.id).steps.step == tuple(range(1, 81))
+    assert runs.metrics(folder.id).steps.step == tuple(range(1, 151))
 
 
 def test_what_a_dead_worker_left_running_is_ended(serving: Serving) -> None:
@@ -331,3 +333,9 @@ def test_a_run_copied_from_another_home_is_not_running(home: Home, serving: Serv
     worker = history.Worker(executor="local", pid=1, mark="another-boot:1", host="elsewhere")
     history.append(folder.history_file, history.Launched(time=time.time(), worker=worker, after=0))
     assert wait_for(serving(), folder.id, *OVER).status is RunStatus.INTERRUPTED
+
+
+def test_a_queued_folder_that_is_put_there_by_hand_is_run(home: Home, serving: Serving) -> None:
+    runs = serving()
+    folder = RunFolder.create(home, fake_config("steps=3"))
+    assert wait_for(runs, folder.id, *OVER).status is RunStatus.FINISHED

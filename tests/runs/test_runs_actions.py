@@ -77,7 +77,7 @@ def test_a_pause_outlives_the_server(runs: Runs, home: Home) -> None:
 
 def test_two_runs_share_a_device_when_the_user_says_so(runs: Runs) -> None:
     runs.set_queue(slots=2)
-    first, second, third = (submit(runs, "steps=40 pause=0.03") for _ in range(3))
+    first, second, third = (submit(runs, "steps=80 pause=0.03") for _ in range(3))
     wait_until(runs, second.id, lambda run: run.step >= 1)
     assert runs.get(first.id).status is RunStatus.RUNNING
     assert runs.get(third.id).status is RunStatus.QUEUED
@@ -97,7 +97,7 @@ def test_two_cards_run_two_runs_each_on_its_own(home: Home) -> None:
     runs = Runs(home, executor(), IMPATIENT, lanes)
     runs.start()
     try:
-        first, second = (submit(runs, "steps=60 pause=0.03 then=tell-device") for _ in range(2))
+        first, second = (submit(runs, "steps=100 pause=0.03 then=tell-device") for _ in range(2))
         wait_until(runs, second.id, lambda run: run.step >= 1)
         assert runs.get(first.id).status is RunStatus.RUNNING
         for run in (first, second):

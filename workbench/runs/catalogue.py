@@ -69,10 +69,15 @@ class Catalogue:
             self._refresh_all(self.run_ids())
         return len(self._folded)
 
-    def notice_folders(self) -> None:
-        """Take up folders that came from elsewhere, and drop those that are gone; cheap however many there are."""
+    def notice_folders(self) -> set[str]:
+        """Take up folders that came from elsewhere, whose ids it returns, and drop those that are gone.
+
+        Cheap however many there are.
+        """
         self._drop_missing()
-        self._refresh_all(set(self.run_ids()) - self._folded.keys())
+        before = set(self._folded)
+        self._refresh_all(set(self.run_ids()) - before)
+        return self._folded.keys() - before
 
     def _drop_missing(self) -> None:
         for run_id in self._folded.keys() - set(self.run_ids()):

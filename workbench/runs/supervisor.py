@@ -133,14 +133,24 @@ class Supervisor(threading.Thread):
 
     def _begin(self) -> None:
         """Find the workers of an earlier supervisor, and bring the queue in line with the folders."""
-        queued = []
-        for run_id in sorted(self._catalogue.run_ids()):
-            match self._catalogue.status(run_id):
-                case RunStatus.QUEUED:
-                    queued.append(run_id)
-                case _:
-                    self._take_up(run_id)
+        queued = [run_id for run_id in sorted(self._catalogue.run_ids()) if self._waits(run_id)]
         self.waiting.reconcile(queued)
+
+    def _notice_folders(self) -> None:
+        """Folders that came from elsewhere are waited for and watched like those that were here at the start."""
+        self._catalogue.repair_if_lost()
+        for run_id in sorted(self._catalogue.notice_folders()):
+            if self._waits(run_id):
+                self.waiting.add(run_id)
+        self._scanned = time.monotonic()
+
+    def _waits(self, run_id: str) -> bool:
+        """Whether a run is to be queued; if it is not, its worker is watched, should there be one."""
+        if self._catalogue.status(run_id) is RunStatus.QUEUED:
+            return True
+        if run_id not in self._watches:
+            self._take_up(run_id)
+        return False
 
     def _take_up(self, run_id: str) -> None:
         """Watch the worker of a run's newest attempt if there is, or should be, one."""
@@ -159,9 +169,7 @@ class Supervisor(threading.Thread):
             self._guarded(partial(self._look_at, run_id, self._watches[run_id]))
         self._start_next()
         if time.monotonic() - self._scanned > self._patience.scan:
-            self._catalogue.repair_if_lost()
-            self._catalogue.notice_folders()
-            self._scanned = time.monotonic()
+            self._notice_folders()
 
     # --- one worker ---
 
