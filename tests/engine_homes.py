@@ -10,15 +10,18 @@ from workbench.home import Home
 from workbench.runs.folder import RunFolder
 
 
-def save_random_adapter(base: Path, folder: Path, seed: int = 1, **options: Any) -> Path:
-    """An adapter whose trained weights are all random, so that it changes every answer; `options` are LoraConfig's."""
+def save_random_adapter(base: Path, folder: Path, seed: int = 1, *, config: Any = None, **options: Any) -> Path:
+    """An adapter whose trained weights are all random, so that it changes every answer.
+
+    `options` are LoraConfig's; `config` is another method's whole config.
+    """
     import torch
     from peft import LoraConfig, get_peft_model
     from transformers import AutoModelForCausalLM
 
     torch.manual_seed(seed)
     settings = {"r": 4, "lora_alpha": 8, "target_modules": "all-linear", "task_type": "CAUSAL_LM", **options}
-    model = get_peft_model(AutoModelForCausalLM.from_pretrained(base), LoraConfig(**settings))
+    model = get_peft_model(AutoModelForCausalLM.from_pretrained(base), config or LoraConfig(**settings))
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if "magnitude" in name:

@@ -8,6 +8,7 @@ import pytest
 import torch
 from engine_homes import save_random_adapter
 from engine_rows import MakeAdapter
+from peft import PromptTuningConfig
 from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM, PreTrainedModel
 
 from workbench.engine.adapters import WEIGHTS, read_adapter, read_chat_template
@@ -57,6 +58,21 @@ def test_what_is_no_plain_low_rank_update_is_not_mixed(
     assert not read_adapter("run", make_adapter(tmp_path / "head", target_modules=["lm_head"]), model).unmixable
     saved = make_adapter(tmp_path / "saved", target_modules=["q_proj"], modules_to_save=["lm_head"])
     assert "whole weights" in read_adapter("run", saved, model).unmixable
+
+
+def test_what_would_change_the_base_for_everybody_is_refused(
+    tmp_path: Path, make_adapter: MakeAdapter, model: PreTrainedModel
+) -> None:
+    folder = make_adapter(tmp_path / "pissa", init_lora_weights="pissa")
+    with pytest.raises(WorkbenchError, match="saved without conversion"):
+        read_adapter("run", folder, model)
+    prompt = save_random_adapter(
+        Path(model.name_or_path),
+        tmp_path / "prompt",
+        config=PromptTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=3),
+    )
+    with pytest.raises(WorkbenchError, match="soft prompts"):
+        read_adapter("run", prompt, model)
 
 
 def test_the_chat_template_beside_it_is_found(tmp_path: Path) -> None:

@@ -64,7 +64,7 @@ def read_side_by_side(forward: Forward, rows: list[list[int]], cuts: list[list[i
 
 @pytest.mark.parametrize("name", sorted(models()))
 def test_rows_at_different_places_equal_the_whole_text_alone(name: str) -> None:
-    model = models()[name].eval()
+    model = models()[name].train(False)
     model.set_attn_implementation("eager")
     rows = [[int(token) for token in torch.randint(3, 97, (length,))] for length in (17, 9, 12)]
     cuts = [[6, 7, 17], [1, 8, 9], [10, 11, 12]]
@@ -80,7 +80,7 @@ def test_a_model_with_attention_of_its_own_runs_row_by_row() -> None:
     from transformers import MambaConfig, MambaForCausalLM
 
     torch.manual_seed(0)
-    model = MambaForCausalLM(MambaConfig(vocab_size=97, hidden_size=32, num_hidden_layers=2, state_size=4)).eval()
+    model = MambaForCausalLM(MambaConfig(vocab_size=97, hidden_size=32, num_hidden_layers=2, state_size=4)).train(False)
     forward = forward_for(model)
     assert isinstance(forward, RowByRow)
     row = [int(token) for token in torch.randint(3, 97, (9,))]

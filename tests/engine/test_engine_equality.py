@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from engine_homes import save_random_adapter
 from engine_rows import MakeAdapter, Plain, ask, assert_same, order
+from peft import IA3Config, LoHaConfig
 
 from workbench.engine.adapters import read_adapter
 from workbench.engine.base import Base, release
@@ -56,3 +58,40 @@ def test_adapters_and_base_side_by_side_equal_each_alone_in_peft(
     for tokens, folder, prompt in zip(answers, [None, *folders], PROMPTS, strict=True):
         assert_same(tokens, Plain(tiny_model_folder, folder), prompt)
     assert len({tuple(tokens) for tokens in answers}) == len(answers)
+
+
+def test_dora_is_mixed_with_others(
+    base: Base, tiny_model_folder: Path, tmp_path: Path, make_adapter: MakeAdapter
+) -> None:
+    folders = [make_adapter(tmp_path / "dora", seed=5, use_dora=True), make_adapter(tmp_path / "plain", seed=6)]
+    adapters = [read_adapter(folder.name, folder, base.model) for folder in folders]
+    assert not any(adapter.unmixable for adapter in adapters)
+    asked = [ask(base, order(base, PROMPTS[3], Dose(adapter))) for adapter in adapters]
+    for one, folder in zip(asked, folders, strict=True):
+        one.ended()
+        assert_same(one.row.tokens, Plain(tiny_model_folder, folder), PROMPTS[3])
+
+
+def test_what_cannot_be_mixed_runs_by_switching(
+    base: Base, tiny_model_folder: Path, tmp_path: Path, make_adapter: MakeAdapter
+) -> None:
+    folders = [
+        make_adapter(tmp_path / "saved", seed=7, target_modules=["q_proj"], modules_to_save=["lm_head"]),
+        make_adapter(tmp_path / "plain", seed=8),
+        save_random_adapter(tiny_model_folder, tmp_path / "loha", 9, config=LoHaConfig(r=4, target_modules=["q_proj"])),
+        save_random_adapter(
+            tiny_model_folder,
+            tmp_path / "ia3",
+            9,
+            config=IA3Config(target_modules=["k_proj", "down_proj"], feedforward_modules=["down_proj"]),
+        ),
+    ]
+    doses = [Dose(read_adapter(folder.name, folder, base.model)) for folder in folders]
+    assert [dose.switched for dose in doses] == [True, False, True, True]
+    asked = [ask(base, order(base, PROMPTS[2], dose)) for dose in [*doses, BASE_DOSE]]
+    for one, folder in zip(asked, [*folders, None], strict=True):
+        one.ended()
+        assert_same(one.row.tokens, Plain(tiny_model_folder, folder), PROMPTS[2])
+    again = ask(base, order(base, PROMPTS[2], doses[0]))
+    again.ended()
+    assert again.row.tokens == asked[0].row.tokens

@@ -30,13 +30,13 @@ def test_warping_equals_transformers(top_k: int, top_p: float, min_p: float) -> 
     warpers += [TopKLogitsWarper(top_k)] if top_k else []
     warpers += [TopPLogitsWarper(top_p)] if top_p < 1 else []
     warpers += [MinPLogitsWarper(min_p)] if min_p else []
-    wanted = warpers(torch.zeros(1, 1, dtype=torch.long), LOGITS[None].clone())[0].softmax(-1)
+    wanted = warpers(torch.LongTensor([[0]]), torch.FloatTensor(LOGITS[None].clone()))[0].softmax(-1)
     assert torch.allclose(warp(LOGITS / 0.8, top_k, top_p, min_p), wanted, atol=1e-6)
 
 
 def test_the_repetition_penalty_equals_transformers() -> None:
     seen = [3, 9, 9, 150]
-    wanted = RepetitionPenaltyLogitsProcessor(1.3)(torch.tensor([seen]), LOGITS[None].clone())[0]
+    wanted = RepetitionPenaltyLogitsProcessor(1.3)(torch.LongTensor([seen]), torch.FloatTensor(LOGITS[None].clone()))[0]
     assert torch.allclose(penalise(LOGITS, seen, 1.3), wanted)
 
 

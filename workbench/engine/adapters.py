@@ -26,15 +26,24 @@ from workbench.errors import Problem, WorkbenchError
 from workbench.protocol.chat import AdapterFacts
 
 WEIGHTS = "adapter_model.safetensors"
-_LOW_RANK = re.compile(r"base_model\.model\.(?P<module>.+)\.lora_(?P<embedding>embedding_)?(?P<side>[AB])(?:\.weight)?")
-_SPECIAL = {
-    "use_dora": "DoRA rescales every output",
-    "use_qalora": "QA-LoRA pools its inputs",
+_LOW_RANK = re.compile(
+    r"base_model\.model\.(?P<module>.+)\.lora_(?P<embedding>embedding_)?(?P<part>A|B|magnitude_vector)(?:\.weight)?"
+)
+_BASE_BIAS = re.compile(r"base_model\.model\.(?!.*\.lora_).+\.bias")
+_REFUSED = {
     "alora_invocation_tokens": "activated LoRA starts in the middle of a text",
     "arrow_config": "Arrow routes between adapters",
-    "kasa_config": "KaSA changes the base weights",
-    "use_bdlora": "block-diagonal LoRA has matrices of another shape",
     "layer_replication": "it replicates layers of the base model",
+    "num_virtual_tokens": "soft prompts stand outside the model's modules",
+    "xlora_depth": "X-LoRA routes between adapters",
+    "kasa_config": "KaSA changes the base weights",
+    "n_skills": "Polytropon routes between adapters by task",
+}
+_CHANGED_BASE = ("pissa", "corda", "olora", "loftq", "lora_ga")
+"""Initialisations that leave other base weights behind; an adapter saved with peft's conversion no longer names them."""
+_SPECIAL = {
+    "use_qalora": "QA-LoRA pools its inputs",
+    "use_bdlora": "block-diagonal LoRA has matrices of another shape",
     "target_parameters": "it adapts parameters inside modules",
     "trainable_token_indices": "it trains single tokens",
     "lora_bias": "it trains a bias",
@@ -50,6 +59,8 @@ class LowRank:
     up: Tensor
     """(rank, out)."""
     embedding: bool
+    gain: Tensor | None = None
+    """(out,): DoRA's rescaling of the module's own output, less 1; `up` is rescaled already."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +97,7 @@ def read_adapter(name: str, folder: Path, model: nn.Module) -> Adapter:
     """
     config = read_config(folder)
     weights = _without_copies(_read_weights(folder), model)
+    _refuse_what_cannot_run(config, weights)
     unmixable = _why_unmixable(config, weights)
     modules = {} if unmixable else _low_rank(config, weights, model)
     return Adapter(
@@ -163,8 +175,11 @@ def _why_unmixable(config: PeftConfig, weights: Mapping[str, Tensor]) -> str:
     if _method(config) not in ("lora", "dora"):
         return f"{_method(config)} is no plain low-rank update"
     reasons = [reason for option, reason in _SPECIAL.items() if getattr(config, option, None)]
-    if not reasons and not all(_LOW_RANK.fullmatch(key) for key in weights):
+    matches = [_LOW_RANK.fullmatch(key) for key in weights]
+    if not reasons and not all(matches):
         reasons = ["it also holds whole weights of the base model"]
+    if _method(config) == "dora" and any(match["embedding"] for match in matches if match):
+        reasons.append("DoRA of an embedding rescales it token by token")
     return "; ".join(reasons)
 
 
@@ -176,15 +191,44 @@ def _low_rank(config: Any, weights: Mapping[str, Tensor], model: nn.Module) -> d
     for key, tensor in weights.items():
         match = _LOW_RANK.fullmatch(key)
         assert match is not None  # _why_unmixable looked at every key
-        pairs.setdefault(match["module"], {})[match["side"]] = tensor.to(device)
+        pairs.setdefault(match["module"], {})[match["part"]] = tensor.to(device)
         if match["embedding"]:
             embeddings.add(match["module"])
     _refuse_other_base(pairs, own)
     modules = {}
     for name, pair in pairs.items():
+        down = pair["A"].T.contiguous()
         up = (pair["B"].T * _scaling(config, name, pair["A"].shape[0])).contiguous()
-        modules[name] = LowRank(pair["A"].T.contiguous(), up, name in embeddings)
+        magnitude = pair.get("magnitude_vector")
+        if magnitude is None:
+            modules[name] = LowRank(down, up, name in embeddings)
+        else:
+            ratio = magnitude / _column_norm(own[name], down @ up)
+            modules[name] = LowRank(down, up * ratio, False, ratio - 1)
     return modules
+
+
+def _column_norm(module: nn.Module, update: Tensor) -> Tensor:
+    """Length of each output's weights with `update` (in, out): DoRA's denominator (Liu et al. 2024, equation 5)."""
+    weight = module.weight
+    assert isinstance(weight, Tensor)
+    by_input = weight.T if isinstance(module, nn.Linear) else weight
+    return (by_input + update).square().sum(0).sqrt()
+
+
+def _refuse_what_cannot_run(config: PeftConfig, weights: Mapping[str, Tensor]) -> None:
+    reasons = [reason for option, reason in _REFUSED.items() if getattr(config, option, None)]
+    begun = str(getattr(config, "init_lora_weights", "")).lower()
+    if begun.startswith(_CHANGED_BASE):
+        reasons.append(f"{begun} changed the base weights, and it was saved without conversion")
+    if getattr(config, "bias", "none") != "none" and any(_BASE_BIAS.fullmatch(key) for key in weights):
+        reasons.append("it changes the base model's biases")
+    if reasons:
+        raise WorkbenchError(
+            f"The engine cannot run this {_method(config)} adapter: {'; '.join(reasons)}.",
+            remedy="Load its folder with peft.",
+            field="model",
+        )
 
 
 def _scaling(config: Any, module: str, rank: int) -> float:
@@ -209,7 +253,7 @@ def _refuse_other_base(pairs: Mapping[str, Mapping[str, Tensor]], own: Mapping[s
 def _mismatch(name: str, pair: Mapping[str, Tensor], module: nn.Module | None) -> str:
     if module is None:
         return f"This base model has no module “{name}”."
-    if set(pair) != {"A", "B"}:
+    if not {"A", "B"} <= set(pair):
         return f"The adapter holds only half of “{name}”."
     wanted = features(module)
     given = (pair["A"].shape[1], pair["B"].shape[0])

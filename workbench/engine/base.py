@@ -17,6 +17,7 @@ from workbench.engine.adapters import Adapter, read_adapter
 from workbench.engine.forward import forward_for
 from workbench.engine.mixing import BASE_DOSE, Dose
 from workbench.engine.owner import Owner
+from workbench.engine.packing import pack_linears
 from workbench.errors import WorkbenchError
 from workbench.home import Home
 from workbench.protocol.model_ids import ModelId
@@ -34,6 +35,7 @@ class Base:
     def __init__(self, reference: str, folder: Path) -> None:
         self.reference = reference
         self.model = load_model(folder)
+        pack_linears(self.model)
         self.tokenizer = load_tokenizer(folder)
         self.end_tokens = end_tokens(self.model, self.tokenizer)
         self.context_length = context_length(self.model)
@@ -51,21 +53,21 @@ class Base:
         """What a row of this model id takes; reads the adapter when it is first asked for."""
         if model_id is None:
             return BASE_DOSE
-        return Dose(self._adapter(model_id.name, model_id.folder(home)), model_id.strength)
+        dose = Dose(self._adapter(model_id.name, model_id.folder(home)), model_id.strength)
+        if dose.switched and dose.strength != 1.0:
+            raise WorkbenchError(
+                "An adapter that cannot be mixed with others runs at full strength only.",
+                remedy=f"Use {model_id.name}.",
+                field="model",
+            )
+        return dose
 
     def _adapter(self, name: str, folder: Path) -> Adapter:
         weights = folder / "adapter_model.safetensors"
         with self._reading:
             key = (name, weights.stat().st_mtime_ns if weights.is_file() else 0)
             if key not in self._adapters:
-                adapter = read_adapter(name, folder, self.model)
-                if adapter.unmixable:
-                    raise WorkbenchError(
-                        f"The engine cannot run this {adapter.method} adapter: {adapter.unmixable}.",
-                        remedy="Load its folder with peft.",
-                        field="model",
-                    )
-                self._adapters[key] = adapter
+                self._adapters[key] = read_adapter(name, folder, self.model)
             self._adapters.move_to_end(key)
             while len(self._adapters) > MAX_ADAPTERS:
                 self._adapters.popitem(last=False)

@@ -19,6 +19,7 @@ from transformers import DynamicCache, PreTrainedModel
 
 from workbench.engine.attention import IMPLEMENTATION, KeyValues, Segment
 from workbench.engine.mixing import BASE_DOSE, Dose, Mixer
+from workbench.engine.switching import Switch
 
 LOG = logging.getLogger(__name__)
 
@@ -42,6 +43,9 @@ class Forward(Protocol):
     def past(self) -> Any:
         """An empty memory for a new row."""
 
+    def admit(self, dose: Dose, running: Sequence[Dose]) -> bool:
+        """Make ready for a row of `dose`; False while it has to wait for one of those `running`."""
+
     def __call__(self, stretches: Sequence[Stretch]) -> Tensor:
         """Logits (rows, vocabulary) after the last token of each stretch, float32 on the CPU."""
 
@@ -54,11 +58,19 @@ class FlatForward:
     def __init__(self, model: PreTrainedModel) -> None:
         self._model = model
         self._mixer = Mixer(model)
+        self._switch = Switch(model)
 
     def past(self) -> KeyValues:
         return KeyValues()
 
+    def admit(self, dose: Dose, running: Sequence[Dose]) -> bool:
+        return self._switch.admit(dose, running)
+
     def __call__(self, stretches: Sequence[Stretch]) -> Tensor:
+        doses = [stretch.dose for stretch in stretches]
+        return self._switch.run(doses, lambda indices: self._pass([stretches[index] for index in indices]))
+
+    def _pass(self, stretches: Sequence[Stretch]) -> Tensor:
         segments: list[Segment] = []
         positions: list[int] = []
         tokens: list[int] = []
@@ -98,14 +110,19 @@ class RowByRow:
     def __init__(self, model: PreTrainedModel) -> None:
         self._model = model
         self._mixer = Mixer(model)
+        self._switch = Switch(model)
         accepted = inspect.signature(model.forward).parameters
         self._cache_name = "past_key_values" if "past_key_values" in accepted else "cache_params"
 
     def past(self) -> Memory:
         return Memory(DynamicCache(config=self._model.config))
 
+    def admit(self, dose: Dose, running: Sequence[Dose]) -> bool:
+        return self._switch.admit(dose, running)
+
     def __call__(self, stretches: Sequence[Stretch]) -> Tensor:
-        return torch.stack([self._one(stretch) for stretch in stretches])
+        doses = [stretch.dose for stretch in stretches]
+        return self._switch.run(doses, lambda indices: torch.stack([self._one(stretches[index]) for index in indices]))
 
     def _one(self, stretch: Stretch) -> Tensor:
         memory: Memory = stretch.past

@@ -25,6 +25,11 @@ class Dose:
     adapter: Adapter | None
     strength: float = 1.0
 
+    @property
+    def switched(self) -> bool:
+        """Whether the adapter cannot be mixed, and the model is switched to it instead."""
+        return self.adapter is not None and bool(self.adapter.unmixable)
+
 
 BASE_DOSE = Dose(None)
 
@@ -40,6 +45,8 @@ class Blend:
     ranks: tuple[int, ...]
     """Of each adapter of the mixture, 0 where it leaves this module alone."""
     embedding: bool
+    gains: Tensor | None
+    """(adapters, out): how much of the module's own output each adds to it again, for DoRA; None where none does."""
 
 
 class Mixer:
@@ -72,14 +79,18 @@ class Mixer:
                 module = self._model.get_submodule(name)
                 self._hooked[name] = module.register_forward_hook(_Hook(self, name))
 
-    def add(self, name: str, given: Tensor, output: Tensor) -> Tensor:
-        """`output` of the module plus what the rows' adapters add to it."""
+    def add(self, name: str, given: Tensor, output: Tensor, bias: Tensor | None) -> Tensor:
+        """`output` of the module plus what the rows' adapters add to it; `bias` is the part DoRA leaves alone."""
         blend = self._blends.get(name)
         if blend is None:
             return output
         inner = embedding(given, blend.down) if blend.embedding else given @ blend.down
-        inner = inner.reshape(-1, blend.down.shape[1]) * self._scale(blend.ranks, inner.shape[-2])
-        return torch.addmm(output.reshape(-1, output.shape[-1]), inner, blend.up).view(output.shape)
+        inner = inner.reshape(-1, blend.down.shape[1])
+        flat = output.reshape(-1, output.shape[-1])
+        if blend.gains is not None:
+            own = flat if bias is None else flat - bias
+            flat = flat + own * (self._scale((1,) * len(self._adapters), len(flat)) @ blend.gains)
+        return torch.addmm(flat, inner * self._scale(blend.ranks, len(inner)), blend.up).view(output.shape)
 
     def _scale(self, ranks: tuple[int, ...], tokens: int) -> Tensor:
         """(tokens, all ranks): built once a forward pass for each layout of ranks, usually one."""
@@ -109,7 +120,16 @@ def _blend(parts: Sequence[LowRank | None]) -> Blend:
         up=torch.cat([part.up for part in present], 0),
         ranks=tuple(0 if part is None else part.up.shape[0] for part in parts),
         embedding=present[0].embedding,
+        gains=_gains(parts),
     )
+
+
+def _gains(parts: Sequence[LowRank | None]) -> Tensor | None:
+    some = next((part for part in parts if part is not None and part.gain is not None), None)
+    if some is None or some.gain is None:
+        return None
+    none = torch.zeros_like(some.gain)
+    return torch.stack([part.gain if part is not None and part.gain is not None else none for part in parts])
 
 
 @dataclass(frozen=True)
@@ -118,4 +138,5 @@ class _Hook:
     name: str
 
     def __call__(self, module: nn.Module, given: tuple[Tensor, ...], output: Tensor) -> Tensor:
-        return self.mixer.add(self.name, given[0], output)
+        bias = getattr(module, "bias", None)
+        return self.mixer.add(self.name, given[0], output, bias)

@@ -97,15 +97,25 @@ class Owner(threading.Thread):
     def _admit(self) -> None:
         self._rows = [row for row in self._rows if not row.cancelled]
         self._waiting = [row for row in self._waiting if not row.cancelled]
-        free = MAX_ROWS - len(self._rows)
-        for row in self._waiting[:free]:
-            row.past = self._forward.past()
-            self._rows.append(row)
-        self._waiting = self._waiting[free:]
+        self._waiting = [row for row in self._waiting if not self._settled(row)]
         for position, row in enumerate(self._waiting, start=1):
             if row.position != position:
                 row.position = position
                 row.tell(Waiting(position))
+
+    def _settled(self, row: Row) -> bool:
+        """Whether `row` need not wait any longer: it has joined the batch, or cannot."""
+        if len(self._rows) >= MAX_ROWS:
+            return False
+        try:
+            if not self._forward.admit(row.order.dose, [other.order.dose for other in self._rows]):
+                return False
+        except WorkbenchError as error:
+            row.tell(Broke(error))
+            return True
+        row.past = self._forward.past()
+        self._rows.append(row)
+        return True
 
     def _guarded_step(self) -> None:
         try:

@@ -1,0 +1,100 @@
+"""Adapters that cannot share a batch: peft puts one of them into the model, and it is on only for its own rows.
+
+Only what peft does inside the model's modules can be switched. Methods that work around the model's forward pass, such
+as soft prompts and routers, are refused when the adapter is read.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import torch
+from peft import PeftModel
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from workbench.engine.adapters import Adapter
+from workbench.engine.mixing import Dose
+from workbench.errors import WorkbenchError
+
+
+class Switch:
+    """At most one such adapter at a time."""
+
+    def __init__(self, model: PreTrainedModel) -> None:
+        self._model = model
+        self._adapter: Adapter | None = None
+        self._injected: PeftModel | None = None
+        self._before: list[tuple[nn.Module, dict[str, nn.Module | None]]] = []
+        """Each module's children as they were: peft's own `unload` leaves whole trained modules in the model."""
+
+    def admit(self, dose: Dose, running: Sequence[Dose]) -> bool:
+        """Make ready for a row of `dose` beside those `running`; False while another such adapter is at work.
+
+        Raises `WorkbenchError` when peft cannot load the adapter.
+        """
+        busy = any(other.switched for other in running)
+        if not dose.switched:
+            if not busy:
+                self._take_out()
+            return True
+        if dose.adapter is self._adapter:
+            return True
+        if busy:
+            return False
+        self._take_out()
+        assert dose.adapter is not None
+        self._put_in(dose.adapter)
+        return True
+
+    def run(self, doses: Sequence[Dose], one_pass: Callable[[Sequence[int]], Tensor]) -> Tensor:
+        """`one_pass` over the rows that share the model as it is, and one over those of the switched adapter.
+
+        It takes indices into `doses` and gives logits, which come out in the order of `doses`.
+        """
+        own = [index for index, dose in enumerate(doses) if dose.switched]
+        shared = [index for index, dose in enumerate(doses) if not dose.switched]
+        parts = []
+        if shared:
+            with self._off():
+                parts.append(one_pass(shared))
+        if own:
+            parts.append(one_pass(own))
+        logits = torch.cat(parts)
+        return logits[torch.tensor([*shared, *own]).argsort()]
+
+    @contextlib.contextmanager
+    def _off(self) -> Iterator[None]:
+        if self._injected is None:
+            yield
+            return
+        tuner: Any = self._injected.base_model
+        tuner.disable_adapter_layers()
+        try:
+            yield
+        finally:
+            tuner.enable_adapter_layers()
+
+    def _put_in(self, adapter: Adapter) -> None:
+        self._before = [(module, dict(module._modules)) for module in self._model.modules()]
+        try:
+            with torch.inference_mode(False):
+                injected = PeftModel.from_pretrained(self._model, str(adapter.folder))
+        except (OSError, RuntimeError, TypeError, ValueError, KeyError) as error:
+            raise WorkbenchError(
+                f"peft cannot load this {adapter.method} adapter: {error}",
+                remedy="Check that it belongs to this base model.",
+                field="model",
+            ) from error
+        injected.eval()
+        self._injected, self._adapter = injected, adapter
+
+    def _take_out(self) -> None:
+        if self._injected is not None:
+            for module, children in self._before:
+                module._modules.clear()
+                module._modules.update(children)
+            del self._model.peft_config
+            self._injected = self._adapter = None
