@@ -44,6 +44,10 @@ class Method(Part, ABC):
     def count(self, blueprint: Blueprint) -> ParameterCount:
         """What it trains in a model of that shape, by arithmetic."""
 
+    def beside(self, module: Module) -> int:
+        """What it trains in, or beside, one of its targets; what belongs to no module is not told here."""
+        return 0
+
     @abstractmethod
     def check(self, blueprint: Blueprint) -> list[Problem]:
         """What is wrong with these settings on that model; fields named as ``method.rank``."""
@@ -98,18 +102,18 @@ class DataConfig(Part):
         title="Split seed",
         description="Decides which rows are held out; the same seed holds out the same rows.",
     )
-    validation_dataset: str | None = Field(
-        None,
+    validation_dataset: str = Field(
+        "",
         title="Validation dataset",
-        description="Held-out rows of their own: an id of the library or a path; then no share is held out.",
+        description="Held-out rows of their own: an id of the library or a path; empty to hold out a share.",
     )
-    group_by: str | None = Field(
-        None,
+    group_by: str = Field(
+        "",
         title="Group by",
         description="A column of the file; rows that agree in it are all trained on or all held out.",
     )
-    stratify_by: str | None = Field(
-        None,
+    stratify_by: str = Field(
+        "",
         title="Stratify by",
         description="A column of the file; the same share of each of its values is held out.",
     )

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from workbench.calculator.parameters import count
 from workbench.config import METHODS, RunConfig, refuse
-from workbench.data import DatasetLibrary
+from workbench.data import DatasetLibrary, resolved
 from workbench.engine_process import EngineProcess
 from workbench.errors import Problem, WorkbenchError
 from workbench.home import Home
@@ -44,8 +44,7 @@ class Services:
         problems = _not_yet(config)
         ready = config
         try:
-            dataset = self.datasets.resolve(config.data.dataset)
-            ready = config.model_copy(update={"data": config.data.model_copy(update={"dataset": dataset.id})})
+            ready = config.model_copy(update={"data": resolved(self.datasets, config.data)})
         except WorkbenchError as error:
             problems += error.problems
         try:

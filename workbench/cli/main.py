@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from workbench import __version__
+from workbench.cli.data_app import data_app
 from workbench.errors import WorkbenchError
 
 app = typer.Typer(
@@ -99,6 +100,9 @@ def train(
 
 runs_app = typer.Typer(help="List runs; show or watch one.", invoke_without_command=True, no_args_is_help=False)
 app.add_typer(runs_app, name="runs")
+
+
+app.add_typer(data_app, name="data")
 
 
 @runs_app.callback()

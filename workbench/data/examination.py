@@ -19,7 +19,7 @@ from workbench.formats import FORMATS, Format, Reading, columns_of, guess
 from workbench.formats.turns import error
 from workbench.records import Record, RowProblem
 
-_GUESSED_FROM = 100
+GUESSED_FROM = 100
 _KEPT_A_KIND = 200
 _BETWEEN_PROGRESS = 2_000
 
@@ -81,7 +81,7 @@ def examine(
     try:
         with open_file(path, name or path.name, tally.note) as file:
             tally.opened(file)
-            head = list(islice(file.rows, _GUESSED_FROM))
+            head = list(islice(file.rows, GUESSED_FROM))
             chosen = layout or _recognise(head, tally)
             if chosen is None:
                 tally.refused += len(head)

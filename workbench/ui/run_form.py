@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 ROW_FILES = [".jsonl", ".json", ".csv", ".tsv", ".parquet", ".gz", ".txt", ".ndjson"]
 TRAINING_FIRST = ("epochs", "learning_rate", "batch_size", "max_steps")
-DATA_FOLDED = ("validation_share", "max_length", "train_on", "split_seed")
+DATA_FOLDED = tuple(name for name in DataConfig.model_fields if name != "dataset")
 
 
 class RunForm:
@@ -65,15 +65,15 @@ class RunForm:
                 self.upload = gr.UploadButton("Add a file", file_types=ROW_FILES, scale=1, min_width=140)
             self._form.adopt("data.dataset", self.dataset, "A sample, a file you added, or a path on the server.")
             self.dataset_card = markup()
-            with gr.Accordion("Data settings", open=False), gr.Row():
-                self._form.add_part("data", DataConfig, DATA_FOLDED)
+            with gr.Accordion("Data settings", open=False), gr.Row(elem_classes="lw-even"):
+                self._form.add_part("data", DataConfig, [name for name in fields if name != "dataset"])
 
     def _place_training(self) -> None:
         folded = [name for name in TrainingConfig.model_fields if name not in TRAINING_FIRST]
         with _section("Training"):
-            with gr.Row():
+            with gr.Row(elem_classes="lw-even"):
                 self._form.add_part("training", TrainingConfig, TRAINING_FIRST)
-            with gr.Accordion("More training settings", open=False), gr.Row():
+            with gr.Accordion("More training settings", open=False), gr.Row(elem_classes="lw-even"):
                 self._form.add_part("training", TrainingConfig, folded)
             self._form.add("name", RunConfig.model_fields["name"])
 
