@@ -26,6 +26,9 @@ class BitFit(Whole):
     def groups(self, blueprint: Blueprint) -> tuple[ParameterGroup, ...]:
         return trained_biases(self.targets(blueprint))
 
+    def beside(self, module: Module) -> int:
+        return module.out_features
+
     def check(self, blueprint: Blueprint) -> list[Problem]:
         if self.targets(blueprint):
             return []

@@ -41,7 +41,9 @@ def trained_whole(modules: Iterable[Module], suffix: str = "") -> tuple[Paramete
 def trained_biases(modules: Iterable[Module]) -> tuple[ParameterGroup, ...]:
     """Groups of modules whose bias alone is trained."""
     with_bias = (module for module in modules if module.bias)
-    return grouped(with_bias, lambda module, _: module.out_features, lambda module, _: "bias", suffix=".bias")
+    return grouped(
+        with_bias, lambda module, _: module.out_features, lambda module, _: f"{module.out_features:,}", suffix=".bias"
+    )
 
 
 def total(groups: Iterable[ParameterGroup]) -> int:

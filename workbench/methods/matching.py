@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from workbench.records import Blueprint, Module
 
@@ -54,8 +55,30 @@ def last_part(name: str) -> str:
     return name.rpartition(".")[2]
 
 
+class Identity:
+    """A Blueprint as the key of a cache: the same object, since comparing takes longer than what is cached."""
+
+    def __init__(self, blueprint: Blueprint) -> None:
+        self.blueprint = blueprint
+
+    def __hash__(self) -> int:
+        return id(self.blueprint)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Identity) and other.blueprint is self.blueprint
+
+
 def selected(blueprint: Blueprint, selection: Selection) -> tuple[Module, ...]:
-    """The modules that get an adapter, in the model's order; raises `re.error` for a broken expression."""
+    """The modules that get an adapter, in the model's order; raises `re.error` for a broken expression.
+
+    Cached, so that a slider which changes no target costs no matching.
+    """
+    return _selected(Identity(blueprint), selection)
+
+
+@lru_cache(maxsize=64)
+def _selected(identity: Identity, selection: Selection) -> tuple[Module, ...]:
+    blueprint = identity.blueprint
     found = matched(blueprint, selection.targets)
     if selection.layers and not isinstance(selection.targets, str):
         found = tuple(module for module in found if _in_layers(module.name, selection))

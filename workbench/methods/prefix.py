@@ -45,9 +45,9 @@ def prefix_lines(blueprint: Blueprint, tokens: int, inner: int, projection: bool
     width, layers = blueprint.kv_width, blueprint.num_layers
     both = 2 * layers * width
     if not projection:
-        return (line("prefix", tokens, both, f"{tokens}·2·{layers}·{width:,}"),)
+        return (line("prefix", tokens, both, f"2·{layers}·{width:,}"),)
     return (
-        line("prefix", tokens, width, f"{tokens}·{width:,}"),
+        line("prefix", tokens, width, f"{width:,}"),
         line("projection in", 1, width * inner + inner, f"{width:,}·{inner:,} + {inner:,}"),
         line("projection out", 1, inner * both + both, f"{inner:,}·{both:,} + {both:,}"),
     )

@@ -20,9 +20,8 @@ class PromptTuning(VirtualTokens):
 
     def groups(self, blueprint: Blueprint) -> tuple[ParameterGroup, ...]:
         stacks = 2 if blueprint.task == "seq2seq" else 1
-        twice = "2·" if stacks == 2 else ""
-        formula = f"{twice}{self.tokens}·{blueprint.hidden_size:,}"
-        return (line("prompt", stacks * self.tokens, blueprint.hidden_size, formula),)
+        width = blueprint.hidden_size
+        return (line("prompt", stacks * self.tokens, width, f"{width:,}"),)
 
     def peft_config(self, task: Task) -> Any:
         from peft import PromptTuningConfig

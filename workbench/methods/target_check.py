@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import difflib
 import re
+from functools import lru_cache
 
 from workbench.errors import Problem
 from workbench.methods.matching import (
+    Identity,
     Selection,
     Targets,
     containers,
@@ -23,6 +25,12 @@ TARGETS = "method.target_modules"
 
 def selection_problems(blueprint: Blueprint, selection: Selection) -> list[Problem]:
     """Why `selection` cannot be used on this model; empty when every part of it names something."""
+    return list(_selection_problems(Identity(blueprint), selection))
+
+
+@lru_cache(maxsize=64)
+def _selection_problems(identity: Identity, selection: Selection) -> tuple[Problem, ...]:
+    blueprint = identity.blueprint
     problems = [
         *target_problems(blueprint, selection.targets),
         *_exclusion_problems(blueprint, selection.excluded),
@@ -37,7 +45,7 @@ def selection_problems(blueprint: Blueprint, selection: Selection) -> list[Probl
                 TARGETS,
             )
         ]
-    return problems
+    return tuple(problems)
 
 
 def target_problems(blueprint: Blueprint, targets: Targets, field: str = TARGETS) -> list[Problem]:

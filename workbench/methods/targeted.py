@@ -97,6 +97,9 @@ class Targeted(Method):
     def formula(self, module: Module, rank: int) -> str:
         """How `each` comes about, with the numbers in it."""
 
+    def beside(self, module: Module) -> int:
+        return self.each(module, self.rank_of(module))
+
     def rank_of(self, module: Module) -> int:
         """The rank beside `module`; 0 for a method without ranks."""
         return 0

@@ -34,6 +34,9 @@ class Whole(Method):
             head=total(trained_whole(head_modules(blueprint))),
         )
 
+    def beside(self, module: Module) -> int:
+        return module.parameters
+
     def check(self, blueprint: Blueprint) -> list[Problem]:
         return []
 

@@ -1,0 +1,153 @@
+"""The memory of a step: met on published measurements, built of parts that add up, and cheapened when it must be."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from workbench.calculator import Device, Setting, estimate, inference_memory, training_memory
+from workbench.calculator.memory import Footprint, WeightFormat, weight_bytes
+from workbench.config import METHODS, RunConfig
+from workbench.methods.lora import Lora
+from workbench.models.blueprint_file import preset_path, read_blueprint_file
+from workbench.records import Blueprint
+
+GB = 10**9
+
+
+def preset(name: str) -> Blueprint:
+    return read_blueprint_file(preset_path(name))
+
+
+LLAMA_3B = preset("hub:meta-llama/Llama-3.2-3B-Instruct")
+LLAMA_8B = preset("hub:meta-llama/Llama-3.1-8B-Instruct")
+LLAMA_70B = preset("hub:meta-llama/Llama-3.1-70B-Instruct")
+
+
+def gpu(gigabytes: float) -> Device:
+    return Device(kind="cuda", name="a GPU", total=int(gigabytes * GB), free=int(gigabytes * GB), fast_bf16=True)
+
+
+def total(setting: Setting, method: Lora | None = None) -> int:
+    return training_memory(Footprint.of(LLAMA_3B, method or Lora()), setting).total
+
+
+@pytest.mark.parametrize(
+    ("targets", "rank", "measured"),
+    [(("q_proj", "v_proj"), 32, 22.29), (("gate_proj", "up_proj", "down_proj"), 10, 24.70)],
+)
+def test_published_measurements_are_met_within_two_percent(
+    targets: tuple[str, ...], rank: int, measured: float
+) -> None:
+    found = total(Setting(batch_size=4, length=768, projected="all"), Lora(rank=rank, target_modules=targets))
+    assert found / GB == pytest.approx(measured, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("weights", "bytes_a_linear"), [("int8", 1), ("nf4", 0.5625), ("nf4-double", 4.127 / 8), ("bf16", 2), ("fp32", 4)]
+)
+def test_quantisation_shrinks_the_linear_modules_alone(weights: WeightFormat, bytes_a_linear: float) -> None:
+    linear = 8_030_261_248 - 2 * 128_256 * 4096 - (2 * 32 + 1) * 4096
+    rest = 8_030_261_248 - linear
+    others = bytes_a_linear if weights in ("bf16", "fp32") else 2
+    assert weight_bytes(LLAMA_8B, weights) == pytest.approx(linear * bytes_a_linear + rest * others, rel=1e-5)
+
+
+def test_the_parts_are_the_total_and_each_answers_to_its_cause() -> None:
+    base = Setting(batch_size=4, length=512)
+    found = training_memory(Footprint.of(LLAMA_3B, Lora()), base)
+    assert found.total == sum((found.weights, found.adapter, found.activations, found.logits, found.overhead))
+    assert found.adapter == 16 * Lora().count(LLAMA_3B).trainable
+    twice = training_memory(Footprint.of(LLAMA_3B, Lora()), base.model_copy(update={"batch_size": 8}))
+    assert twice.activations == 2 * found.activations
+    assert twice.weights == found.weights
+
+
+@pytest.mark.parametrize(
+    "cheaper",
+    [
+        {"batch_size": 2},
+        {"length": 256},
+        {"weights": "nf4"},
+        {"optimizer": "adamw-8bit"},
+        {"checkpointing": True},
+        {"autocast": True},
+    ],
+)
+def test_what_should_save_memory_does(cheaper: dict[str, object]) -> None:
+    base = Setting(batch_size=4, length=512)
+    assert total(base.model_copy(update=cheaper)) < total(base)
+
+
+@pytest.mark.parametrize("dearer", [{"dropout": True}, {"weights": "fp32"}, {"projected": "all"}])
+def test_what_should_cost_memory_does(dearer: dict[str, object]) -> None:
+    base = Setting(batch_size=4, length=512)
+    assert total(base.model_copy(update=dearer)) > total(base)
+
+
+@pytest.mark.parametrize("kind", METHODS.kinds())
+def test_every_method_has_an_estimate(kind: str) -> None:
+    found = training_memory(Footprint.of(LLAMA_3B, METHODS.get(kind).model_validate({})), Setting())
+    assert found.total > found.weights > 0
+
+
+def test_answering_needs_weights_and_a_cache_that_grows_with_the_tokens() -> None:
+    short, long = (inference_memory(LLAMA_3B, Setting(batch_size=1, length=length)) for length in (100, 1100))
+    assert long.activations - short.activations == 1000 * 2 * 28 * 1024 * 2
+    assert long.weights == short.weights == 2 * 3_212_749_824
+
+
+def run_config(**changes: object) -> RunConfig:
+    return RunConfig.parse({"data": {"max_length": 2048}, "training": {"batch_size": 8}, **changes})
+
+
+@pytest.mark.parametrize(("gigabytes", "verdict"), [(400, "fits"), (24, "does not fit")])
+def test_the_verdict_compares_with_what_is_free(gigabytes: float, verdict: str) -> None:
+    assert estimate(run_config(), LLAMA_8B, gpu(gigabytes)).verdict == verdict
+
+
+def test_a_step_that_takes_nearly_all_is_tight() -> None:
+    needed = estimate(run_config(), LLAMA_8B, gpu(400)).memory.total
+    assert estimate(run_config(), LLAMA_8B, gpu(needed * 1.02 / GB)).verdict == "tight"
+
+
+def test_a_step_that_fits_needs_no_change() -> None:
+    assert estimate(run_config(), LLAMA_8B, gpu(400)).changes == ()
+
+
+@pytest.mark.parametrize("gigabytes", [24, 40, 80])
+def test_three_changes_are_offered_each_of_which_makes_it_fit(gigabytes: float) -> None:
+    changes = estimate(run_config(), LLAMA_8B, gpu(gigabytes)).changes
+    assert len(changes) == 3
+    assert len({change.label for change in changes}) == 3
+    assert all(change.total <= 0.9 * gigabytes * GB for change in changes)
+
+
+def test_the_cheapest_change_keeps_the_effective_batch() -> None:
+    needed = estimate(run_config(), LLAMA_8B, gpu(400)).memory.total
+    first = estimate(run_config(), LLAMA_8B, gpu(needed * 0.9 / GB)).changes[0]
+    assert first.fields == {"training.batch_size": 4, "training.gradient_accumulation_steps": 2}
+    assert first.label == "Batch size 4, accumulated 2 times"
+
+
+def test_the_fields_of_a_change_make_a_config_that_fits() -> None:
+    config = run_config()
+    change = next(c for c in estimate(config, LLAMA_3B, gpu(40)).changes if set(c.fields) and "ckpt" not in c.label)
+    values = config.model_dump()
+    for path, value in change.fields.items():
+        part, name = path.split(".")
+        values[part][name] = value
+    assert estimate(RunConfig.parse(values), LLAMA_3B, gpu(40)).memory.total <= change.total * 3
+
+
+def test_what_can_never_fit_says_so_without_a_false_remedy() -> None:
+    found = estimate(run_config(), LLAMA_70B, gpu(8))
+    assert (found.verdict, found.changes) == ("does not fit", ())
+
+
+def test_an_estimate_of_70b_is_a_matter_of_milliseconds() -> None:
+    estimate(run_config(), LLAMA_70B, gpu(24))
+    start = time.perf_counter()
+    estimate(run_config(), LLAMA_70B, gpu(24))
+    assert time.perf_counter() - start < 0.1

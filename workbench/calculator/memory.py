@@ -1,0 +1,193 @@
+"""What a training step, or an answer, needs in memory: weights, adapter, activations, logits, overhead. Arithmetic.
+
+The activations' formula was found by counting what autograd keeps in Llama models with scaled-dot-product attention,
+per token and layer, with H the hidden width, Hkv the keys' and I the intermediate one:
+
+* half-precision base: 12H + 4Hkv + 6I bytes, and for each target module a copy of its input in the adapter's own
+  format, 4 bytes a number, or 2 under autocast; dropout keeps that copy twice;
+* single-precision base: 16H + 8Hkv + 12I bytes, and 4 bytes a number for each input that targets share.
+
+Everything else is counted, not fitted: bytes a weight by format, 16 bytes a trained parameter for its value, gradient
+and both of Adam's moments, logits of those positions that are projected at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from workbench.config import Method
+from workbench.methods.whole import Whole
+from workbench.records import Blueprint, Module, Record
+
+WeightFormat = Literal["fp32", "bf16", "int8", "nf4", "nf4-double"]
+Optimizer = Literal["adamw", "adamw-8bit"]
+
+_BYTES_A_WEIGHT: dict[WeightFormat, float] = {
+    "fp32": 4.0,
+    "bf16": 2.0,
+    "int8": 1.0,
+    "nf4": 0.5 + 4 / 64,
+    "nf4-double": 0.5 + (1 + 4 / 256) / 64,
+}
+"""bitsandbytes: 64 weights of 4 bits share a 4-byte scale; double quantisation makes it one byte, and 4 for 256."""
+_STATE_BYTES: dict[Optimizer, int] = {"adamw": 16, "adamw-8bit": 10}
+_LOGIT_COPIES = 3
+"""Logits, their single-precision copy or gradient, and the softmax."""
+_GIB = 1024**3
+_CPU_PROCESS = 0.75 * _GIB
+"""Python with torch, transformers and peft loaded."""
+_CPU_ALLOCATOR = 0.45
+"""Share of the activations that the C allocator holds on to between steps, measured (`benchmarks/memory.py`)."""
+
+
+class Setting(Record):
+    """What decides the memory of a training step besides model and method."""
+
+    batch_size: int = 8
+    length: int = 512
+    """Tokens a row, the longest there is."""
+    weights: WeightFormat = "bf16"
+    optimizer: Optimizer = "adamw"
+    checkpointing: bool = False
+    """Whether each layer's activations are recomputed instead of kept."""
+    dropout: bool = False
+    autocast: bool = False
+    projected: Literal["chunk", "all"] = "chunk"
+    """Whether logits are made for chunks of the labelled positions, or for all positions at once."""
+    chunk: int = 128
+    device: Literal["cuda", "cpu"] = "cuda"
+
+    @property
+    def tokens(self) -> int:
+        """Tokens in a batch of rows that are all as long as can be."""
+        return self.batch_size * self.length
+
+
+class Memory(Record):
+    """Bytes by what holds them."""
+
+    weights: int
+    adapter: int
+    """Trained parameters with gradients and optimizer state."""
+    activations: int
+    logits: int
+    overhead: int
+
+    @property
+    def total(self) -> int:
+        """All of it."""
+        return self.weights + self.adapter + self.activations + self.logits + self.overhead
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """All that memory depends on in a model and a method; settings are tried on it without counting anew."""
+
+    trained: int
+    """Parameters with gradient and optimizer state."""
+    blueprint: Blueprint
+    separate_inputs: int
+    """Widths of the target modules' inputs, all layers together, each module by itself."""
+    shared_inputs: int
+    """The same, where modules that read one input count it once."""
+    in_place: bool
+    """Whether weights of the base model are trained themselves, which keeps their inputs as they are."""
+
+    @classmethod
+    def of(cls, blueprint: Blueprint, method: Method) -> Footprint:
+        """Of that method on that model; raises `WorkbenchError` when a target names nothing."""
+        counted = method.count(blueprint)
+        layered = [module for module in method.targets(blueprint) if module.layer is not None and module.in_features]
+        shared = {(module.name.rpartition(".")[0], module.in_features) for module in layered}
+        return cls(
+            trained=counted.trainable + counted.head,
+            blueprint=blueprint,
+            separate_inputs=sum(module.in_features for module in layered),
+            shared_inputs=sum(width for _, width in shared),
+            in_place=isinstance(method, Whole),
+        )
+
+
+def training_memory(footprint: Footprint, setting: Setting) -> Memory:
+    """The peak of a training step."""
+    weights = weight_bytes(footprint.blueprint, setting.weights)
+    adapter = footprint.trained * _STATE_BYTES[setting.optimizer]
+    activations = setting.tokens * _activation_bytes(footprint, setting)
+    logits = _logit_bytes(footprint.blueprint, setting)
+    parts = weights + adapter + activations + logits
+    return Memory(
+        weights=round(weights),
+        adapter=adapter,
+        activations=round(activations),
+        logits=logits,
+        overhead=round(_overhead(parts, activations, setting)),
+    )
+
+
+def inference_memory(blueprint: Blueprint, setting: Setting, adapters: Iterable[int] = ()) -> Memory:
+    """Answering `batch_size` conversations of `length` tokens, with adapters of so many parameters loaded."""
+    weights = weight_bytes(blueprint, setting.weights)
+    number = 4 if setting.weights == "fp32" else 2
+    cache = 2 * blueprint.num_layers * blueprint.kv_width * number * setting.tokens
+    logits = setting.batch_size * blueprint.vocab_size * 4
+    adapter = sum(adapters) * 4
+    parts = weights + adapter + cache + logits
+    return Memory(
+        weights=round(weights),
+        adapter=adapter,
+        activations=cache,
+        logits=logits,
+        overhead=round(_overhead(parts, 0, setting)),
+    )
+
+
+def weight_bytes(blueprint: Blueprint, weights: WeightFormat) -> float:
+    """The base model's weights in memory; quantisation leaves embeddings, the head and norms in 16 bit."""
+    if weights in ("fp32", "bf16"):
+        return blueprint.parameters * _BYTES_A_WEIGHT[weights]
+    quantised = sum(_matrix(module) for module in blueprint.modules if _is_quantised(blueprint, module))
+    return quantised * _BYTES_A_WEIGHT[weights] + (blueprint.parameters - quantised) * 2
+
+
+def _is_quantised(blueprint: Blueprint, module: Module) -> bool:
+    return module.kind in ("linear", "conv1d") and module.name != blueprint.head and module.tied_to is None
+
+
+def _matrix(module: Module) -> int:
+    return module.in_features * module.out_features
+
+
+def _activation_bytes(footprint: Footprint, setting: Setting) -> float:
+    """What autograd keeps for one token, through all layers."""
+    blueprint = footprint.blueprint
+    hidden, keys, inner = blueprint.hidden_size, blueprint.kv_width, blueprint.intermediate_size
+    single = setting.weights == "fp32"
+    layer = 16 * hidden + 8 * keys + 12 * inner if single else 12 * hidden + 4 * keys + 6 * inner
+    kept = layer * blueprint.num_layers + _target_input_bytes(footprint, setting)
+    if not setting.checkpointing:
+        return kept
+    border = (4 if single else 2) * hidden * blueprint.num_layers
+    return border + kept / max(1, blueprint.num_layers)
+
+
+def _target_input_bytes(footprint: Footprint, setting: Setting) -> int:
+    if footprint.in_place:
+        return (4 if setting.weights == "fp32" else 2) * footprint.shared_inputs
+    if setting.weights == "fp32":
+        return 4 * footprint.shared_inputs + (5 * footprint.separate_inputs if setting.dropout else 0)
+    number = 2 if setting.autocast else 4
+    return number * (2 if setting.dropout else 1) * footprint.separate_inputs
+
+
+def _logit_bytes(blueprint: Blueprint, setting: Setting) -> int:
+    positions = setting.tokens if setting.projected == "all" else min(setting.chunk, setting.tokens)
+    return positions * blueprint.vocab_size * 4 * _LOGIT_COPIES
+
+
+def _overhead(parts: float, activations: float, setting: Setting) -> float:
+    """What allocator and process take on top: on a GPU at least half a GiB, or 4 % of the rest."""
+    if setting.device == "cuda":
+        return max(0.5 * _GIB, 0.04 * parts)
+    return _CPU_PROCESS + _CPU_ALLOCATOR * activations

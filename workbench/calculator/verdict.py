@@ -1,0 +1,162 @@
+"""Whether a training step fits into what is free, and what is the cheapest way to make it fit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import combinations
+from typing import Any, Literal, NamedTuple
+
+from workbench.calculator.device import Device
+from workbench.calculator.memory import Footprint, Memory, Setting, training_memory
+from workbench.config import Method, RunConfig
+from workbench.methods.ranked import Ranked
+from workbench.records import Blueprint, Record
+
+_COMFORTABLE = 0.9
+"""Share of the free memory up to which a step fits without a doubt."""
+_SHOWN = 3
+_TOGETHER = 3
+_SHORTEST_ROW = 64
+_LOWEST_RANK = 4
+
+Verdict = Literal["fits", "tight", "does not fit"]
+
+
+class Change(Record):
+    """One way to need less."""
+
+    label: str
+    """``Batch size 2, accumulated 4 times``"""
+    fields: dict[str, Any]
+    """The run config's fields to set, by dotted path; empty where a run has no such field yet."""
+    total: int
+    """Bytes that the step needs then."""
+
+
+class Estimate(Record):
+    """Memory of a run's step on a device."""
+
+    memory: Memory
+    device: Device
+    verdict: Verdict
+    changes: tuple[Change, ...]
+    """The cheapest ways to make it fit, best first; empty when it fits."""
+
+
+class _Way(NamedTuple):
+    """A change and what it costs: 1 for hardly anything, more for time, then for what is learnt."""
+
+    what: str
+    """What it changes; two ways that change the same are not combined."""
+    label: str
+    cost: int
+    setting: dict[str, Any]
+    fields: dict[str, Any]
+    footprint: Footprint | None = None
+    """Of the changed method, where it changes that."""
+
+
+def setting_of(config: RunConfig, device: Device) -> Setting:
+    """What `config` says about memory, on that device."""
+    precision = config.training.precision
+    single = precision == "fp32" or (precision == "auto" and not device.fast_bf16)
+    return Setting(
+        batch_size=config.training.batch_size,
+        length=config.data.max_length,
+        weights="fp32" if single else "bf16",
+        dropout=getattr(config.method, "dropout", 0) > 0,
+        autocast=device.kind == "cuda" and not single,
+        device=device.kind,
+    )
+
+
+def estimate(config: RunConfig, blueprint: Blueprint, device: Device) -> Estimate:
+    """Whether a step of `config` fits on `device`; raises `WorkbenchError` when a target names nothing."""
+    setting = setting_of(config, device)
+    footprint = Footprint.of(blueprint, config.method)
+    memory = training_memory(footprint, setting)
+    verdict = judged(memory.total, device.free)
+    changes = () if verdict == "fits" else cheapest_changes(config, footprint, setting, device.free)
+    return Estimate(memory=memory, device=device, verdict=verdict, changes=changes)
+
+
+def judged(needed: int, free: int) -> Verdict:
+    """In a word."""
+    if needed <= _COMFORTABLE * free:
+        return "fits"
+    return "tight" if needed <= free else "does not fit"
+
+
+def cheapest_changes(config: RunConfig, footprint: Footprint, setting: Setting, free: int) -> tuple[Change, ...]:
+    """Up to three changes, each of one to three settings, after which the step fits: the cheapest first."""
+    ways = list(_ways(config, footprint, setting))
+    choices = sorted(_choices(ways), key=lambda chosen: sum(way.cost for way in chosen))
+    found: list[Change] = []
+    answered: list[set[str]] = []
+    for chosen in choices:
+        what = {way.what for way in chosen}
+        if len(found) == _SHOWN or any(what >= simpler for simpler in answered):
+            continue
+        change = _combined(chosen, footprint, setting)
+        if judged(change.total, free) == "fits":
+            found.append(change)
+            answered.append(what)
+    return tuple(found)
+
+
+def _choices(ways: list[_Way]) -> Iterator[tuple[_Way, ...]]:
+    """One to three ways together that change different things."""
+    for number in range(1, _TOGETHER + 1):
+        for chosen in combinations(ways, number):
+            if len({way.what for way in chosen}) == number:
+                yield chosen
+
+
+def _combined(chosen: tuple[_Way, ...], footprint: Footprint, setting: Setting) -> Change:
+    changed = setting.model_copy(update={key: value for way in chosen for key, value in way.setting.items()})
+    smaller = next((way.footprint for way in chosen if way.footprint), footprint)
+    return Change(
+        label=" and ".join([chosen[0].label, *(way.label[0].lower() + way.label[1:] for way in chosen[1:])]),
+        fields={key: value for way in chosen for key, value in way.fields.items()},
+        total=training_memory(smaller, changed).total,
+    )
+
+
+def _ways(config: RunConfig, footprint: Footprint, setting: Setting) -> Iterator[_Way]:
+    yield from _smaller_batches(config, setting)
+    if setting.device == "cuda" and setting.optimizer == "adamw":
+        yield _Way("optimizer", "8-bit optimizer", 2, {"optimizer": "adamw-8bit"}, {})
+    if setting.weights == "fp32":
+        yield _Way("weights", "Half precision", 3, {"weights": "bf16"}, {"training.precision": "bf16"})
+    if not setting.checkpointing:
+        yield _Way("checkpointing", "Activation checkpointing", 4, {"checkpointing": True}, {})
+    yield from _shorter_rows(setting)
+    yield from _lower_rank(config.method, footprint)
+    if setting.device == "cuda":
+        yield _Way("weights", "4-bit base weights", 8, {"weights": "nf4-double"}, {})
+
+
+def _smaller_batches(config: RunConfig, setting: Setting) -> Iterator[_Way]:
+    """The same effective batch in more, smaller passes."""
+    size, passes = setting.batch_size, config.training.gradient_accumulation_steps
+    for cost, divisor in ((1, 2), (2, 4), (3, 8)):
+        if size % divisor == 0:
+            smaller, more = size // divisor, passes * divisor
+            fields = {"training.batch_size": smaller, "training.gradient_accumulation_steps": more}
+            label = f"Batch size {smaller}, accumulated {more} times"
+            yield _Way("batch", label, cost, {"batch_size": smaller}, fields)
+
+
+def _shorter_rows(setting: Setting) -> Iterator[_Way]:
+    for cost, divisor in ((6, 2), (7, 4)):
+        length = setting.length // divisor
+        if length >= _SHORTEST_ROW:
+            label = f"Rows of {length:,} tokens at most"
+            yield _Way("rows", label, cost, {"length": length}, {"data.max_length": length})
+
+
+def _lower_rank(method: Method, footprint: Footprint) -> Iterator[_Way]:
+    if isinstance(method, Ranked) and method.rank >= 4 * _LOWEST_RANK:
+        rank = method.rank // 4
+        smaller = Footprint.of(footprint.blueprint, method.model_copy(update={"rank": rank}))
+        yield _Way("rank", f"Rank {rank}", 7, {}, {"method.rank": rank}, smaller)
