@@ -20,6 +20,7 @@ from workbench.runs.durable import write_whole
 from workbench.runs.folder import RunFolder
 from workbench.training.adapter import attach, count_parameters, write_adapter
 from workbench.training.checkpoints import Checkpoints, read_progress
+from workbench.training.continuation import learnt_by, take_over
 from workbench.training.flow import Flow
 from workbench.training.machine import Machine, find_machine
 from workbench.training.objective import choose_objective
@@ -85,6 +86,9 @@ class Worker:
         base = self.config.task.load_model(model_folder, dtype=machine.dtype, attn_implementation="sdpa")
         parameters = count_parameters(base)
         model = attach(base.to(machine.device), self.config, model_folder)
+        learnt = learnt_by(self.folder)
+        if learnt is not None:
+            take_over(model, learnt)
         return Subject(
             model=model,
             tokenizer=AutoTokenizer.from_pretrained(model_folder),

@@ -1,0 +1,53 @@
+"""A run that continues another: it starts from what that one has learnt, under settings of its own.
+
+Only the adapter's weights are taken over. Optimiser, schedule, data order and random states begin anew, as a changed
+learning rate or another dataset must have them; who wants to go on exactly where a run stood resumes that run.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from peft import load_peft_weights, set_peft_model_state_dict
+
+from workbench.errors import WorkbenchError
+from workbench.runs.folder import RunFolder, is_id
+
+
+def learnt_by(folder: RunFolder) -> Path | None:
+    """Where the adapter lies that the run in `folder` continues; None when it begins from nothing.
+
+    Raises `WorkbenchError` when that run is gone or never saved anything that is whole.
+    """
+    if folder.continues is None:
+        return None
+    earlier = RunFolder(folder.path.with_name(folder.continues)) if is_id(folder.continues) else None
+    if earlier is None or not earlier.path.is_dir():
+        raise WorkbenchError(
+            f"The run {folder.continues}, which this one continues, is gone.", remedy="Start a run that continues none."
+        )
+    found = earlier.adapter if earlier.adapter.is_dir() else earlier.newest_checkpoint()
+    if found is None:
+        raise WorkbenchError(
+            f"The run {folder.continues}, which this one continues, has saved nothing to go on from.",
+            remedy="Let it save a checkpoint first, or start a run that continues none.",
+        )
+    return found
+
+
+def take_over(model: Any, adapter: Path) -> None:
+    """Put the weights in the folder `adapter` into that of `model`; raises `WorkbenchError` if they do not fit."""
+    try:
+        outcome: Any = set_peft_model_state_dict(model, load_peft_weights(str(adapter), device="cpu"))
+    except (RuntimeError, FileNotFoundError) as error:
+        raise _misfit() from error
+    if outcome.unexpected_keys:
+        raise _misfit()
+
+
+def _misfit() -> WorkbenchError:
+    return WorkbenchError(
+        "The adapter of the run that this one continues does not fit these settings.",
+        remedy="Keep base model, method, rank and target modules as they were there.",
+    )
