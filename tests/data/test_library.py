@@ -206,3 +206,30 @@ def test_the_format_can_be_overridden(library: DatasetLibrary, tmp_path: Path) -
     path.write_text('{"text": "a wall", "label": "brick"}\n', encoding="utf-8")
     assert library.check(path).format == "text_label"
     assert library.check(path, "text").format == "text"
+
+
+def test_a_large_file_is_read_by_a_process_of_its_own(
+    library: DatasetLibrary, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with file.open("a", encoding="utf-8") as rows:
+        rows.writelines(json.dumps({"question": f"how {n}", "answer": "thus"}) + "\n" for n in range(5_000))
+        rows.write('{"question": "why"}\n')
+    small = library.check(file)
+    monkeypatch.setattr("workbench.data.ingestion.LARGE", 0)
+    shares: list[float] = []
+    dataset = library.add(file, progress=shares.append)
+    assert (dataset.rows, dataset.refused) == (5_005, 1)
+    assert library.report(dataset.id) == small
+    assert len(shares) >= 2
+    assert shares == sorted(shares)
+    assert len(library.conversations(dataset.id)) == 5_005
+
+
+def test_a_reader_that_dies_leaves_nothing_behind(
+    library: DatasetLibrary, file: Path, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workbench.data.ingestion.LARGE", 0)
+    monkeypatch.setattr("workbench.data.ingestion.sys.executable", "/bin/false")
+    with pytest.raises(WorkbenchError, match="not read to its end"):
+        library.add(file)
+    assert list(home.datasets.iterdir()) == []

@@ -97,9 +97,17 @@ class DatasetFolder:
 
     def finish(self, dataset: Dataset, report: Report, recipe: Recipe) -> None:
         """Write the records, that of the dataset last."""
-        self._report.write_text(report.model_dump_json(), encoding="utf-8")
-        self._recipe.write_text(recipe.model_dump_json(indent=1), encoding="utf-8")
+        self.write_report(report)
+        self.write_recipe(recipe)
         self._record.write_text(dataset.model_dump_json(indent=1), encoding="utf-8")
+
+    def write_report(self, report: Report) -> None:
+        """Write what was found."""
+        self._report.write_text(report.model_dump_json(), encoding="utf-8")
+
+    def write_recipe(self, recipe: Recipe) -> None:
+        """Write how the dataset came about."""
+        self._recipe.write_text(recipe.model_dump_json(indent=1), encoding="utf-8")
 
     @contextmanager
     def _noting(self) -> Iterator[Note]:

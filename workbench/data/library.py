@@ -18,6 +18,7 @@ from pathlib import Path
 from workbench.data.editing import Join, Step
 from workbench.data.examination import Progress, Report, examine
 from workbench.data.folder import DatasetFolder, Recipe
+from workbench.data.ingestion import ingest
 from workbench.data.picking import refused_rows
 from workbench.data.samples import sample
 from workbench.errors import WorkbenchError
@@ -59,7 +60,7 @@ class DatasetLibrary:
             recipe = Recipe(file=name if Path(name).suffix else path.name, layout=layout)
             with self._new_folder() as folder:
                 shutil.copyfile(path, folder.original)
-                report = folder.ingest(recipe, progress)
+                report = ingest(folder, recipe, progress)
                 if report.format is None:
                     raise report.refusal()
                 dataset = self._described(identity, shown, report).model_copy(

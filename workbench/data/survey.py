@@ -18,7 +18,8 @@ from workbench.records import Record, RowProblem
 _SHOWN = 20
 _BINS = 20
 _IGNORED = (string.whitespace + string.punctuation).encode()
-_FIRST_WORDS_KEPT = 100_000
+_FIRST_WORDS_OF = 200_000
+"""Rows after which the commonest first words are known."""
 _SCRIPTS: tuple[tuple[int, int, str], ...] = (
     (0x0370, 0x03FF, "Greek"),
     (0x0400, 0x052F, "Cyrillic"),
@@ -73,44 +74,53 @@ class Survey:
     """Fed row by row; says of each whether it was there before, and at the end what all were like."""
 
     def __init__(self) -> None:
-        self._exact: dict[int, int] = {}
         self._normal: dict[int, int] = {}
+        """The first row of each normal form: its place in the two arrays below."""
+        self._exact = array("q")
+        self._repeated: set[int] = set()
         self._lines = array("q")
         self._lengths = array("q")
         self._turns: Counter[int] = Counter()
         self._first_words: Counter[str] = Counter()
         self._foreign: dict[str, list[int]] = {}
-        self._scripts: Counter[str] = Counter()
         self._duplicates = 0
         self._near_duplicates = 0
 
     def add(self, row: Reading) -> RowProblem | None:
         """Count `row`, which is used; the warning that it repeats an earlier one, if it does."""
-        words = row.text if row.text is not None else "\n".join([turn[1] for turn in row.said])
+        said = row.said
+        words = row.text if row.text is not None else "\n".join([turn[1] for turn in said])
+        self._turns[len(said)] += 1
+        if len(self._lengths) < _FIRST_WORDS_OF:
+            answer = said[-1][1] if said else words
+            self._first_words[" ".join(answer[:60].split(None, 2)[:2])] += 1
+        if not words.isascii():
+            self._note_script(script_of(words), row.line)
+        repeat = self._repeat(row, words)
         self._lines.append(row.line)
         self._lengths.append(len(words))
-        self._turns[len(row.said)] += 1
-        if len(self._first_words) < _FIRST_WORDS_KEPT:
-            answer = words if row.text is not None else row.said[-1][1]
-            self._first_words[" ".join(answer[:60].split(None, 2)[:2])] += 1
-        script = "Latin" if words.isascii() else script_of(words)
-        self._scripts[script] += 1
+        return repeat
+
+    def _note_script(self, script: str, line: int) -> None:
         if script != "Latin":
-            self._foreign.setdefault(script, []).append(row.line)
-        return self._repeat(row, words)
+            self._foreign.setdefault(script, []).append(line)
 
     def _repeat(self, row: Reading, words: str) -> RowProblem | None:
-        exact = hash((words, row.said[0][0] if row.said else ""))
-        first = self._exact.setdefault(exact, row.line)
-        if first != row.line:
+        """Rows of one normal form are compared exactly; so only the normal form is looked up for every row."""
+        exact = hash(words)
+        self._exact.append(exact)
+        normal = hash(words.lower().encode("utf-8", "replace").translate(None, _IGNORED))
+        place = self._normal.setdefault(normal, len(self._lines))
+        if place == len(self._lines):
+            return None
+        first = self._lines[place]
+        same = exact == self._exact[place] or exact in self._repeated
+        self._repeated.add(exact)
+        if same:
             self._duplicates += 1
             return _repeats(row.line, first, "duplicate", "says exactly what")
-        normal = hash(words.lower().encode("utf-8", "replace").translate(None, _IGNORED))
-        first = self._normal.setdefault(normal, row.line)
-        if first != row.line:
-            self._near_duplicates += 1
-            return _repeats(row.line, first, "near-duplicate", "differs only in case, spaces and punctuation from")
-        return None
+        self._near_duplicates += 1
+        return _repeats(row.line, first, "near-duplicate", "differs only in case, spaces and punctuation from")
 
     def statistics(self) -> Statistics:
         """What the rows so far were like."""
@@ -122,9 +132,14 @@ class Survey:
             first_words=tuple(self._first_words.most_common(_SHOWN)),
             duplicates=self._duplicates,
             near_duplicates=self._near_duplicates,
-            scripts=dict(self._scripts.most_common()),
+            scripts=self._scripts(),
             outliers=(*self._length_outliers(), *self._script_outliers()),
         )
+
+    def _scripts(self) -> dict[str, int]:
+        foreign = {script: len(lines) for script, lines in self._foreign.items()}
+        counted = {"Latin": len(self._lines) - sum(foreign.values()), **foreign}
+        return dict(sorted(((name, rows) for name, rows in counted.items() if rows), key=lambda found: -found[1]))
 
     def _length_outliers(self) -> Iterator[Outlier]:
         """Rows beyond three times the middle half's spread from it (Tukey 1977, section 2D: far out)."""

@@ -14,11 +14,23 @@ from typing import Any, ClassVar
 import orjson
 
 from workbench.errors import WorkbenchError
-from workbench.formats.turns import Reading, Turn, columns_of, read_text, read_turns, refusal
+from workbench.formats.turns import Reading, Said, Turn, columns_of, read_text, read_turns, refusal
 from workbench.records import Record
 from workbench.registry import Registry
 
-__all__ = ["FORMATS", "Format", "Guess", "Layout", "Reading", "Recognition", "Row", "Turn", "columns_of", "guess"]
+__all__ = [
+    "FORMATS",
+    "Format",
+    "Guess",
+    "Layout",
+    "Reading",
+    "Recognition",
+    "Row",
+    "Said",
+    "Turn",
+    "columns_of",
+    "guess",
+]
 
 Row = Mapping[str, Any]
 """A JSON object, or a line of a table by its column names."""
@@ -52,11 +64,18 @@ class Format(ABC):
     def turns(self, row: Row) -> Sequence[Turn] | str | None:
         """The turns of `row` unchecked, the text of a row that has none, or None when its columns are missing."""
 
+    def usual(self, row: Row) -> Sequence[Said] | None:
+        """The conversation in a row as plain as most are, without a closer look; None where one is needed."""
+        return None
+
     def read(self, row: Row, line: int, *, printable: bool = False) -> Reading:
         """What is learned from `row`, and everything that is wrong with it.
 
         `printable` when no control character can be in it, which spares looking for one.
         """
+        usual = self.usual(row) if printable and "tools" not in row else None
+        if usual is not None:
+            return Reading(line, usual)
         found = self.turns(row)
         if found is None:
             return refusal(
@@ -66,8 +85,8 @@ class Format(ABC):
                 f"Give it the columns {self.example}, or remove it.",
             )
         if isinstance(found, str):
-            return read_text(found, line)
-        reading = read_turns(found, line, printable=printable)
+            return read_text(found, line, printable=printable)
+        reading = read_turns(found, line)
         return reading._replace(tools=_tools(row["tools"])) if row.get("tools") else reading
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-from workbench.formats import FORMATS, Format, Recognition, Row, Turn
-from workbench.formats.turns import missing
+from workbench.formats import FORMATS, Format, Recognition, Row, Said, Turn
+from workbench.formats.turns import missing, usual_pair
 
 _ANSWERS = ("output", "response")
 _INPUTS = ("input", "context")
@@ -27,6 +27,11 @@ class Alpaca(Format):
             return None
         answer = _answer(row)
         return Recognition(0.9 if answer in row else 0.4, f"the columns “instruction” and “{answer}”")
+
+    def usual(self, row: Row) -> Sequence[Said] | None:
+        if row.get("system") or "instruction" not in row:
+            return None
+        return usual_pair(_question(row).content, row.get(_answer(row)))
 
     def turns(self, row: Row) -> Sequence[Turn] | None:
         if "instruction" not in row:

@@ -7,8 +7,8 @@ from typing import Any, ClassVar
 
 import orjson
 
-from workbench.formats import FORMATS, Format, Recognition, Row, Turn
-from workbench.formats.turns import missing
+from workbench.formats import FORMATS, Format, Recognition, Row, Said, Turn
+from workbench.formats.turns import missing, usual_turns
 
 _EXTRA = ("tool_calls", "tool_call_id", "name", "reasoning_content", "thinking")
 
@@ -29,6 +29,9 @@ class Messages(Format):
             return None
         named = any(isinstance(turn, dict) and "from" in turn for turn in turns)
         return Recognition(0.5 if named else 1.0, "a list “messages” whose turns have “role” and “content”")
+
+    def usual(self, row: Row) -> Sequence[Said] | None:
+        return usual_turns(row.get("messages"), "role", "content")
 
     def turns(self, row: Row) -> Sequence[Turn] | None:
         if not isinstance(row.get("messages"), list):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-from workbench.formats import Format, Recognition, Row, Turn
-from workbench.formats.turns import missing
+from workbench.formats import Format, Recognition, Row, Said, Turn
+from workbench.formats.turns import missing, usual_pair
 
 
 class Pair(Format):
@@ -23,6 +23,10 @@ class Pair(Format):
         question, answer = pair
         return Recognition(0.8 if answer in row else 0.3, f"the columns “{question}” and “{answer}”")
 
+    def usual(self, row: Row) -> Sequence[Said] | None:
+        pair = None if row.get("system") else self._pair(row)
+        return usual_pair(row[pair[0]], row.get(pair[1])) if pair else None
+
     def turns(self, row: Row) -> Sequence[Turn] | None:
         pair = self._pair(row)
         if pair is None:
@@ -34,6 +38,7 @@ class Pair(Format):
     @classmethod
     def _pair(cls, row: Row) -> tuple[str, str] | None:
         """The names of this row's two columns; with the answer missing, the question alone names them."""
-        whole = (pair for pair in cls.columns if pair[0] in row and pair[1] in row)
-        half = (pair for pair in cls.columns if pair[0] in row)
-        return next(whole, None) or next(half, None)
+        for pair in cls.columns:
+            if pair[0] in row and pair[1] in row:
+                return pair
+        return next((pair for pair in cls.columns if pair[0] in row), None)

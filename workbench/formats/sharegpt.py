@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from workbench.formats import FORMATS, Format, Recognition, Row, Turn
+from workbench.formats import FORMATS, Format, Recognition, Row, Said, Turn
 from workbench.formats.messages import list_turns
+from workbench.formats.turns import usual_turns
 
 _COLUMNS = ("conversations", "conversation", "dialogue", "dialog", "messages")
 _SPEAKERS = ("from", "role", "speaker")
@@ -31,6 +32,10 @@ class ShareGPT(Format):
         speaker, words = _keys(turns)
         certainty = 0.4 if column == "messages" and speaker == "role" else 0.95
         return Recognition(certainty, f"a list “{column}” whose turns have “{speaker}” and “{words}”")
+
+    def usual(self, row: Row) -> Sequence[Said] | None:
+        found = None if row.get("system") else _list(row)
+        return usual_turns(found[1], *_keys(found[1])) if found else None
 
     def turns(self, row: Row) -> Sequence[Turn] | None:
         found = _list(row)

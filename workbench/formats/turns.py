@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeGuard
 
 from workbench.records import Conversation, Message, RowProblem
 
@@ -147,9 +147,9 @@ def refusal(line: int, kind: str, message: str, remedy: str, shown: object = "")
     return Reading(line, problems=[error(line, kind, message, remedy, shown)])
 
 
-def read_text(text: str, line: int) -> Reading:
-    """A row of running text."""
-    faults = list(_text_faults(text, "text", line))
+def read_text(text: str, line: int, *, printable: bool = False) -> Reading:
+    """A row of running text; `printable` when no control character can be in it."""
+    faults = [] if printable else list(_text_faults(text, "text", line))
     if not text.strip():
         faults.append(error(line, "no-text", "The text is empty.", "Remove the row."))
     if _refused(faults):
@@ -157,12 +157,9 @@ def read_text(text: str, line: int) -> Reading:
     return Reading(line, text=text, problems=faults)
 
 
-def read_turns(turns: Sequence[Turn], line: int, *, printable: bool = False) -> Reading:
-    """The conversation in `turns`, with every fault in them; `printable` when no control character can be in it."""
-    said = _faultless(turns) if printable else None
-    if said is not None:
-        return Reading(line, said)
-    said = []
+def read_turns(turns: Sequence[Turn], line: int) -> Reading:
+    """The conversation in `turns`, with every fault in them."""
+    said: list[Said] = []
     faults: list[RowProblem] = []
     for turn in turns:
         role = _role(turn, line)
@@ -177,19 +174,33 @@ def read_turns(turns: Sequence[Turn], line: int, *, printable: bool = False) -> 
     return Reading(line, () if _refused(faults) else said, problems=faults)
 
 
-def _faultless(turns: Sequence[Turn]) -> list[Said] | None:
-    """The conversation if it has the usual order and no fault, which is quick to see; None to look closer."""
+def usual_turns(turns: object, role: str, content: str) -> list[Said] | None:
+    """The conversation in a list of objects when it is faultless and plain, which is quick to see; else None."""
+    if type(turns) is not list:
+        return None
     said: list[Said] = []
     before = ""
-    for role, content, _, extra in turns:
-        known = ROLES.get(role) if type(role) is str else None
-        if known is None or (before, known) not in _USUAL:
+    for turn in turns:
+        if type(turn) is not dict or len(turn) != 2:
             return None
-        if type(content) is not str or not content or content.isspace():
+        speaker, words = turn.get(role), turn.get(content)
+        known = ROLES.get(speaker) if type(speaker) is str else None
+        if known is None or (before, known) not in _USUAL or not _has_words(words):
             return None
-        said.append((known, content, extra))
+        said.append((known, words, ""))
         before = known
     return said if before == "assistant" else None
+
+
+def usual_pair(question: object, answer: object) -> list[Said] | None:
+    """A question and its answer when both are texts with words in them; else None."""
+    if not (_has_words(question) and _has_words(answer)):
+        return None
+    return [("user", question, ""), ("assistant", answer, "")]
+
+
+def _has_words(value: object) -> TypeGuard[str]:
+    return type(value) is str and bool(value) and not value.isspace()
 
 
 def _refused(faults: Sequence[RowProblem]) -> bool:
