@@ -78,8 +78,9 @@ def _parts(layer: Any) -> list[Linear] | None:
         return None
     if getattr(layer.self_attn.config, "hidden_act", None) != "silu":
         return None
-    if any(norm.weight.requires_grad for norm in (layer.input_layernorm, layer.post_attention_layernorm)):
-        return None
+    norms = (layer.input_layernorm, layer.post_attention_layernorm)
+    if any(norm.weight.requires_grad or not hasattr(norm, "variance_epsilon") for norm in norms):
+        return None  # a norm that is trained, or wrapped so that a copy of it is
     found = [_linear(layer.get_submodule(name)) for name in _NAMES]
     known = [linear for linear in found if linear is not None]
     return known if len(known) == len(found) else None
