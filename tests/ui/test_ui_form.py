@@ -78,6 +78,18 @@ def test_a_new_kind_of_field_needs_nothing_here() -> None:
     assert isinstance(word, gr.Textbox)
 
 
+def test_an_empty_optional_text_is_left_out() -> None:
+    class Extra(Part):
+        group: str | None = None
+
+    form = Form()
+    with gr.Blocks():
+        (group,) = form.add_part("extra", Extra, Extra.model_fields)
+    assert group.value == ""
+    assert form.read({group: ""}) == {}
+    assert form.read({group: "topic"}) == {"extra": {"group": "topic"}}
+
+
 def test_a_slider_widens_for_what_a_file_brings() -> None:
     from workbench.methods.lora import Lora
 

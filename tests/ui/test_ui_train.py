@@ -30,6 +30,10 @@ class Page:
             self.form = RunForm(self.services)
             self.side = Side()
         self.train = Train(self.services, self.form, self.side)
+
+    def reset(self) -> None:
+        """As it is when somebody opens it."""
+        self.runs.runs.clear()
         self.values: dict[Component, Any] = {c: c.value for c in self.form.components}
         self.values[self.side.marked] = []
         self.take(self.form.fill(RunConfig()))
@@ -54,9 +58,15 @@ class Page:
         return str(self.values[self.side.count])
 
 
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Page:
+    return Page(Home(tmp_path_factory.mktemp("train")))
+
+
 @pytest.fixture
-def page(tmp_path: Path) -> Page:
-    return Page(Home(tmp_path / "home"))
+def page(built: Page) -> Page:
+    built.reset()
+    return built
 
 
 def test_the_count_is_exact_and_follows_the_form(page: Page) -> None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from fake_services import FakeRuns
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from workbench.services import Services
@@ -14,12 +13,16 @@ from workbench.web import ServeOptions, build_app, login
 ADDRESS = "http://127.0.0.1:7860"
 
 
+@pytest.fixture(scope="module")
+def served(fakes: tuple[Services, FakeRuns]) -> FastAPI:
+    return build_app(fakes[0], ServeOptions(login="ann", password="grüße"))
+
+
 @pytest.fixture
-def locked(fakes: tuple[Services, FakeRuns], monkeypatch: pytest.MonkeyPatch) -> Iterator[TestClient]:
+def locked(served: FastAPI, monkeypatch: pytest.MonkeyPatch) -> TestClient:
+    """A visitor that nobody knows yet."""
     monkeypatch.setattr(login, "FAILURE_SECONDS", 0.0)
-    options = ServeOptions(login="ann", password="grüße")
-    with TestClient(build_app(fakes[0], options), base_url=ADDRESS, follow_redirects=False) as client:
-        yield client
+    return TestClient(served, base_url=ADDRESS, follow_redirects=False)
 
 
 def test_pages_ask_for_the_login_and_the_api_refuses(locked: TestClient) -> None:

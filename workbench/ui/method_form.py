@@ -48,7 +48,7 @@ class MethodForm:
             if shared.name in SLIDERS:
                 form.add(shared.path, shared.info, slider=SLIDERS[shared.name])
         help_text = METHODS.get(first).model_fields[TARGETS].description or ""
-        self.ticks = gr.CheckboxGroup(label="Target modules", info=help_text, show_select_all=True)
+        self.ticks = gr.CheckboxGroup(label="Target modules", info=help_text)
         form.adopt(f"method.{TARGETS}", self.ticks, help_text)
         with gr.Accordion("More method settings", open=False):
             self.pattern = gr.Textbox(

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 from gradio.components import Component
+from pydantic import ValidationError
 
-from workbench.config import DataConfig, RunConfig, TrainingConfig
+from workbench.config import METHODS, DataConfig, RunConfig, TrainingConfig
 from workbench.data.samples import samples
-from workbench.errors import WorkbenchError
+from workbench.errors import Problem, WorkbenchError
 from workbench.records import Blueprint
 from workbench.ui.components import dataset_card, model_card, problems
 from workbench.ui.components.form import Form, Updates
@@ -97,8 +98,18 @@ class RunForm:
     def read(self, values: Mapping[Component, Any]) -> RunConfig:
         """The config that the components describe; raises `WorkbenchError` with every problem."""
         nested = self._form.read(values)
-        nested["method"] = self.method.read(values, self.blueprint(str(nested.get("base_model", ""))))
-        return RunConfig.parse(nested)
+        blueprint = self.blueprint(str(nested.get("base_model", "")))
+        nested["method"] = self.method.read(values, blueprint)
+        try:
+            return RunConfig.parse(nested)
+        except WorkbenchError as error:
+            raise WorkbenchError.of([*error.problems, *_misfits(nested["method"], blueprint)]) from error
+
+    def read_method(self, values: Mapping[Component, Any]) -> RunConfig:
+        """Base model and method alone, which is all that the count needs; the rest has its defaults."""
+        base_model = str(values.get(self.base_model) or "")
+        method = self.method.read(values, self.blueprint(base_model))
+        return RunConfig.parse({"base_model": base_model, "method": method})
 
     def blueprint(self, reference: str) -> Blueprint | None:
         """The shape of the base model, or None where it cannot be read; then its problem is reported with the rest."""
@@ -141,6 +152,16 @@ class RunForm:
         except WorkbenchError as error:
             card = problems.problem_list(error.problems, "This file cannot be used")
         return {self.dataset_card: card}
+
+
+def _misfits(method: dict[str, Any], blueprint: Blueprint | None) -> list[Problem]:
+    """What is wrong with the method on that model, asked even where other fields are wrong too."""
+    if blueprint is None:
+        return []
+    try:
+        return METHODS.get(method["kind"]).model_validate(method).check(blueprint)
+    except ValidationError:
+        return []  # its own fields are wrong, and have been reported
 
 
 def _section(title: str) -> gr.Column:

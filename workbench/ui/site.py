@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,6 +37,12 @@ PAGES: tuple[tuple[str, Page], ...] = (("Train", train.page), ("Runs", runs.page
 def mount(app: FastAPI, services: Services, options: ServeOptions) -> None:
     """Put the pages on `app`, behind every route that it has already."""
     _serve_files(app)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="SSR mode is not supported")  # nobody asked for it
+        _mount(app, services, options)
+
+
+def _mount(app: FastAPI, services: Services, options: ServeOptions) -> None:
     gr.mount_gradio_app(
         app,
         build(services),

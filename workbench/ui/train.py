@@ -36,6 +36,7 @@ Values = Mapping[Component, Any]
 
 def page(services: Services, site: gr.Blocks) -> None:
     """Place the page and wire it."""
+    markup('<h1 class="lw-title">New run</h1>')
     with gr.Row(elem_classes="lw-split"):
         with gr.Column(scale=3, min_width=320):
             form = RunForm(services)
@@ -95,10 +96,10 @@ class Train:
     def recount(self, values: Values) -> Updates:
         """The count for what the form says now, with problems beside their fields."""
         try:
-            count = self._services.count(self._form.read(values))
+            count = self._services.count(self._form.read_method(values))
         except WorkbenchError as error:
             return self._marked(error, values) | {self._side.count: no_count(error.message)}
-        return self._marked(None, values) | {self._side.count: count_panel(count), self._side.problems: ""}
+        return self._marked(None, values) | {self._side.count: count_panel(count)}
 
     def choose_method(self, values: Values) -> Updates:
         """The fields of the chosen method."""

@@ -30,9 +30,12 @@ class Form:
     def __init__(self) -> None:
         self.components: dict[str, Component] = {}
         self._help: dict[str, str] = {}
+        self._optional: set[str] = set()
 
     def add(self, path: str, field: FieldInfo, *, slider: tuple[float, float, float] | None = None) -> Component:
         """The component of one field; `slider` gives the range a hand moves in, the field's own bounds still hold."""
+        if _plain_type(field.annotation)[1]:
+            self._optional.add(path)
         return self.adopt(path, _component(field, slider), field.description or "")
 
     def adopt(self, path: str, component: C, help_text: str = "") -> C:
@@ -50,7 +53,7 @@ class Form:
         nested: dict[str, Any] = {}
         for path, component in self.components.items():
             value = values.get(component)
-            if value is None:
+            if value is None or (value == "" and path in self._optional):
                 continue
             *parents, name = path.split(".")
             place = nested
@@ -105,6 +108,8 @@ class Form:
 
 def as_text(value: Any) -> str:
     """Several values on one line, as the fields for them read it: ``q_proj, v_proj`` or ``q_proj=16``."""
+    if value is None:
+        return ""
     if isinstance(value, Mapping):
         return ", ".join(f"{name}={number}" for name, number in value.items())
     return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
@@ -132,7 +137,8 @@ def _component(field: FieldInfo, slider: tuple[float, float, float] | None) -> C
         step = 1 if kind is int else 0.0001
         hint = "automatic" if optional else None
         return gr.Number(value=default, label=label, info=info, step=step, placeholder=hint)
-    return gr.Textbox(value=as_text(default), label=label, info=info, max_lines=1)
+    hint = "none" if optional else None
+    return gr.Textbox(value=as_text(default), label=label, info=info, max_lines=1, placeholder=hint)
 
 
 def _plain_type(annotation: Any) -> tuple[Any, bool]:

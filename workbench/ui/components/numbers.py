@@ -8,7 +8,7 @@ _UNITS = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k"))
 def short(number: float) -> str:
     """Three digits and a unit: 134,515,008 is ``135M``."""
     for size, unit in _UNITS:
-        if number >= size:
+        if number >= size * 0.9995:
             scaled = number / size
             digits = 0 if scaled >= 100 else 1 if scaled >= 10 else 2
             return f"{scaled:.{digits}f}{unit}"

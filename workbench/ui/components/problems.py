@@ -24,6 +24,6 @@ def _item(problem: Problem) -> str:
 
 
 def _place(problem: Problem) -> str:
-    if problem.field:
-        return problem.field.rpartition(".")[2].replace("_", " ").capitalize() + ":"
-    return f"Line {problem.line}:" if problem.line is not None else ""
+    if problem.line is not None:
+        return f"Line {problem.line}:"
+    return problem.field.rpartition(".")[2].replace("_", " ").capitalize() + ":" if problem.field else ""

@@ -45,7 +45,8 @@ export class RunView {
     this.notice = h("div", {});
     this.bar = h("progress", { max: "1", "aria-label": "Progress" });
     this.facts = h("dl", { class: "lw-facts" });
-    this.plot = h("div", { class: "lw-plot", role: "img", "aria-label": "Loss by step" });
+    this.plot = h("div", { class: "lw-plot", role: "img", "aria-label": "Loss by step", hidden: true });
+    this.waiting = h("p", { class: "lw-empty" }, "The curve begins with the first step.");
     this.log = h("pre", { class: "lw-log", tabindex: "0", "aria-label": "The end of the log" });
     this.checkpoints = h("div", {});
     this.curve = new Curve(this.plot);
@@ -54,7 +55,7 @@ export class RunView {
       h("header", { class: "lw-run-head" }, h("div", {}, this.title, this.status), this.buttons),
       this.notice,
       h("section", { class: "lw-panel" }, this.bar, this.facts),
-      h("section", { class: "lw-panel" }, this.plotControls(), this.plot),
+      h("section", { class: "lw-panel" }, this.plotControls(), this.waiting, this.plot),
       h("section", { class: "lw-panel" }, h("h2", {}, "Checkpoints"), this.checkpoints),
       h("section", { class: "lw-panel" }, h("h2", {}, "Log"), this.log),
     );
@@ -78,9 +79,11 @@ export class RunView {
         get(`runs/${this.id}/metrics?after=${this.history.cursor}`),
       ]);
       this.show(run);
-      if (this.history.add(delta)) await this.curve.show([{ name: run.name, history: this.history }]);
-      else if (!this.plot.hasChildNodes()) setText(this.plot, "The curve begins with the first step.");
-      setText(this.log, (await get(`runs/${this.id}/log?lines=40`)).log || "Nothing was written yet.");
+      const grown = this.history.add(delta);
+      this.waiting.hidden = this.history.cursor > 0 && this.history.steps.step?.length > 0;
+      this.plot.hidden = !this.waiting.hidden;
+      if (grown) await this.curve.show([{ name: run.name, history: this.history }]);
+      this.showLog((await get(`runs/${this.id}/log?lines=40`)).log);
     } catch (error) {
       this.refuse(error, "This run cannot be shown");
     }
@@ -117,6 +120,13 @@ export class RunView {
     if (this.status.dataset.shown === status + text) return;
     this.status.dataset.shown = status + text;
     setChildren(this.status, statusMark(status), text ? ` ${text}` : "");
+  }
+
+  /** The end of the log; it stays at its end unless somebody scrolled up. */
+  showLog(text) {
+    const following = this.log.scrollHeight - this.log.scrollTop - this.log.clientHeight < 20;
+    setText(this.log, text || "Nothing was written yet.");
+    if (following) this.log.scrollTop = this.log.scrollHeight;
   }
 
   showCheckpoints(run) {
