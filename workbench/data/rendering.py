@@ -7,9 +7,10 @@ that the template writes behind the answer. The tokenizer is passed in: nothing 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import islice, pairwise
+from operator import itemgetter
 from typing import Any, Literal
 
 from workbench.data.answers import Rendered, render_answers
@@ -18,6 +19,7 @@ from workbench.records import Conversation, Record
 
 TrainOn = Literal["assistant", "last", "all"]
 _BATCH = 256
+_START, _END = itemgetter(0), itemgetter(1)
 
 
 class Encoded(Record):
@@ -47,15 +49,16 @@ def encode_all(
 ) -> Iterator[Encoded]:
     """Each of `conversations` in tokens, tokenised in batches, which is several times faster than one by one."""
     rows = iter(conversations)
+    own = own_tokens(tokenizer)
     while batch := list(islice(rows, _BATCH)):
         rendered = [_render_row(row, tokenizer) for row in batch]
         for row, found, (ids, places) in zip(batch, rendered, _tokenise(batch, rendered, tokenizer), strict=True):
-            trained = _trained(found, ids, places, tokenizer, "all" if row.text is not None else train_on)
+            trained = _trained(found, ids, places, own, "all" if row.text is not None else train_on)
             yield Encoded(
                 input_ids=tuple(ids[:max_length]),
                 trained=tuple(trained[:max_length]),
                 cut=max(0, len(ids) - max_length),
-                ends=_ends(ids, trained, tokenizer),
+                ends=_ends(ids, trained, own),
                 loses=_lost(row, found.text),
             )
 
@@ -132,30 +135,24 @@ def _ended(ids: list[int], tokenizer: Any) -> list[int]:
     return ids if end is None or ids[-1:] == [end] else [*ids, end]
 
 
-def _trained(found: Rendered, ids: list[int], places: Places, tokenizer: Any, train_on: TrainOn) -> list[bool]:
+def _trained(found: Rendered, ids: list[int], places: Places, own: Container[int], train_on: TrainOn) -> list[bool]:
     if train_on == "all":
         return [True] * len(ids)
     trained = [False] * len(ids)
-    own = _own_tokens(tokenizer, len(tokenizer))
-    starts = [start for start, _ in places]
-    ends = [end for _, end in places]
     for answer in found.answers[-1:] if train_on == "last" else found.answers:
-        first = bisect_right(ends, answer.start)
-        tail = max(first, bisect_left(starts, answer.end))
-        stop = max(tail, bisect_left(starts, answer.turn_end))
+        first = bisect_right(places, answer.start, key=_END)
+        tail = max(first, bisect_left(places, answer.end, key=_START))
+        stop = max(tail, bisect_left(places, answer.turn_end, key=_START))
         mark = next((token for token in range(tail, stop) if ids[token] in own), None)
         last = mark + 1 if mark is not None else stop if answer.tail_is_own else tail
         trained[first:last] = [True] * (last - first)
     return trained
 
 
-def _ends(ids: Sequence[int], trained: Sequence[bool], tokenizer: Any) -> bool:
+def _ends(ids: Sequence[int], trained: Sequence[bool], own: Container[int]) -> bool:
     """Whether one of the last trained tokens is the tokenizer's own; a line end may follow it."""
     last = next((place for place in range(len(ids) - 1, -1, -1) if trained[place]), None)
-    if last is None:
-        return False
-    own = _own_tokens(tokenizer, len(tokenizer))
-    return any(ids[place] in own for place in range(max(0, last - 2), last + 1))
+    return last is not None and any(ids[place] in own for place in range(max(0, last - 2), last + 1))
 
 
 def _lost(row: Conversation, text: str) -> str:
@@ -163,8 +160,13 @@ def _lost(row: Conversation, text: str) -> str:
     return next((content[:200] for content in contents if content not in text), "")
 
 
+def own_tokens(tokenizer: Any) -> frozenset[int]:
+    """The tokens that no text splits into: special ones and added ones, blank ones apart."""
+    return _own_tokens(tokenizer, len(tokenizer))
+
+
 @lru_cache(maxsize=8)
 def _own_tokens(tokenizer: Any, size: int) -> frozenset[int]:
-    """The tokens that no text splits into: special ones and added ones, blank ones apart. `size` keys the cache."""
+    """The same, kept while the tokenizer has `size` tokens: asking it takes milliseconds."""
     added: dict[int, Any] = tokenizer.added_tokens_decoder
     return frozenset(number for number, token in added.items() if str(token).strip())
