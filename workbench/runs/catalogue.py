@@ -6,18 +6,41 @@ Used by one thread at a time, the supervisor's. Decides nothing about workers; a
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from workbench.errors import WorkbenchError
-from workbench.events import Event
+from workbench.events import CheckpointRemoved, CheckpointSaved, Event
 from workbench.home import Home
-from workbench.records import Run, RunStatus
+from workbench.records import Checkpoint, Run, RunStatus
 from workbench.runs.events_log import read_from, shards
 from workbench.runs.folder import RunFolder, is_id
+from workbench.runs.history import Entry
 from workbench.runs.index import Folded, Index
+from workbench.runs.labels import Labels
 from workbench.runs.progress import Progress, advance
 from workbench.runs.summary import Account, Life, status_of, summarise
+
+NOTHING = Folded()
+"""Of a run that was not looked at yet."""
+EVENTS_AT_ONCE = 20_000
+"""A worker that writes while it is read must not keep the supervisor: what comes later waits for the next look."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """What a run's folder holds besides events."""
+
+    signature: str
+    labels: Labels
+    history: tuple[Entry, ...]
+    checkpoints: tuple[Checkpoint, ...]
+
+    @classmethod
+    def of(cls, folder: RunFolder, signature: str) -> Written:
+        """As it is now."""
+        return cls(signature, folder.labels, folder.history, tuple(folder.checkpoints()))
 
 
 class Catalogue:
@@ -29,6 +52,7 @@ class Catalogue:
         self._folded: dict[str, Folded] = {}
         self._folders: dict[str, RunFolder] = {}
         self._lives: dict[str, Life] = {}
+        self._written: dict[str, Written] = {}
         self.changes = 0
         """Counts up with every change of the index."""
 
@@ -54,6 +78,7 @@ class Catalogue:
             self._index.clear()
             self._folded.clear()
             self._folders.clear()
+            self._written.clear()
             self._refresh_all(self.run_ids())
         return len(self._folded)
 
@@ -100,7 +125,7 @@ class Catalogue:
 
     def progress(self, run_id: str) -> Progress:
         """What the run's events told so far."""
-        return self._folded.get(run_id, Folded()).progress
+        return self._folded.get(run_id, NOTHING).progress
 
     def forget(self, run_id: str) -> None:
         """Drop a run from the index."""
@@ -108,52 +133,73 @@ class Catalogue:
         self._folded.pop(run_id, None)
         self._folders.pop(run_id, None)
         self._lives.pop(run_id, None)
+        self._written.pop(run_id, None)
         self.changes += 1
 
     def refresh(self, run_id: str, life: Life | None = None) -> None:
         """Bring the index up to date with one folder; costs a few stats when nothing is new."""
         folder = self.folder(run_id)
-        before = self._folded.get(run_id, Folded())
-        if _shrank(folder, before):
+        folded = self._folded.get(run_id, NOTHING)
+        if _shrank(folder, folded):
             self._index.forget(run_id)
-            before = Folded()
+            self._folded.pop(run_id, None)
+            folded = NOTHING
         signature = _signature(folder)
         seen = life or self._lives.get(run_id, Life())
-        while True:
-            events, place = read_from(folder.events_dir, before.place)
-            fresh = [event for event in events if event.seq > before.progress.seq]
-            known = run_id in self._folded and signature == before.signature
+        more = True
+        while more:
+            events, place = read_from(folder.events_dir, folded.place, EVENTS_AT_ONCE)
+            more = len(events) >= EVENTS_AT_ONCE
+            known = run_id in self._folded and signature == folded.signature
             if not events and known and seen == self._lives.get(run_id, Life()):
                 return
-            after = Folded(progress=_folded(before.progress, fresh), place=place, signature=signature)
-            self._index.put(_summary(folder, after.progress, seen), after, fresh)
-            self._folded[run_id] = before = after
-            self._lives[run_id] = seen
+            fresh = [event for event in events if event.seq > folded.progress.seq]
+            folded = Folded(progress=_folded(folded.progress, fresh), place=place, signature=signature)
+            written = self._read(folder, signature, fresh)
+            self._index.put(_summary(folder, written, folded.progress, seen), folded, fresh)
+            self._folded[run_id], self._lives[run_id] = folded, seen
             self.changes += 1
+
+    def _read(self, folder: RunFolder, signature: str, fresh: Sequence[Event]) -> Written:
+        """What the server's own files and the checkpoints say; read again only when they may have changed."""
+        before = self._written.get(folder.id)
+        if before is not None and before.signature == signature and not any(map(_touches_checkpoints, fresh)):
+            return before
+        written = self._written[folder.id] = Written.of(folder, signature)
+        return written
 
     def status(self, run_id: str) -> RunStatus:
         """Where a run stands by what was folded so far."""
-        return status_of(self.folder(run_id).history, self.progress(run_id))
+        return status_of(self.history(run_id), self.progress(run_id))
+
+    def history(self, run_id: str) -> tuple[Entry, ...]:
+        """What the server did with a run, as of the last refresh."""
+        written = self._written.get(run_id)
+        return written.history if written is not None else self.folder(run_id).history
 
 
 def read_run(folder: RunFolder) -> Run:
     """A run as its folder tells it, without any index."""
-    return _summary(folder, _folded(Progress(), folder.events()), Life())
+    return _summary(folder, Written.of(folder, ""), _folded(Progress(), folder.events()), Life())
 
 
-def _summary(folder: RunFolder, progress: Progress, life: Life) -> Run:
+def _summary(folder: RunFolder, written: Written, progress: Progress, life: Life) -> Run:
     return summarise(
         Account(
             run_id=folder.id,
             config=folder.config,
-            labels=folder.labels,
-            history=folder.history,
+            labels=written.labels,
+            history=written.history,
             progress=progress,
-            checkpoints=folder.checkpoints(),
+            checkpoints=written.checkpoints,
             log_tail=folder.log_tail() if progress.ending is not None else "",
             life=life,
         )
     )
+
+
+def _touches_checkpoints(event: Event) -> bool:
+    return isinstance(event, CheckpointSaved | CheckpointRemoved)
 
 
 def _folded(progress: Progress, events: Iterable[Event]) -> Progress:
@@ -172,7 +218,7 @@ def _stamp(path: Path) -> str:
         found = path.stat()
     except FileNotFoundError:
         return "-"
-    return f"{found.st_mtime_ns}:{found.st_size}"
+    return f"{found.st_mtime_ns}:{found.st_size}:{found.st_ino}"
 
 
 def _shrank(folder: RunFolder, folded: Folded) -> bool:

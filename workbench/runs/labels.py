@@ -12,6 +12,9 @@ from workbench.errors import WorkbenchError
 from workbench.records import Record
 from workbench.runs.durable import write_whole
 
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""Ten times as fast where libyaml is there."""
+
 
 class Labels(Record):
     """May change at any time and changes nothing of what the run does."""
@@ -26,7 +29,7 @@ class Labels(Record):
 def load(path: Path) -> Labels:
     """The labels at `path`; a file that is missing or was damaged by hand gives none."""
     try:
-        return Labels.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")) or {})
+        return Labels.model_validate(yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER) or {})
     except (FileNotFoundError, UnicodeDecodeError, yaml.YAMLError, ValidationError):
         return Labels()
 

@@ -154,7 +154,7 @@ class Supervisor(threading.Thread):
 
     def _take_up(self, run_id: str) -> None:
         """Watch the worker of a run's newest attempt if there is, or should be, one."""
-        launched = attempt(self._catalogue.folder(run_id).history)
+        launched = attempt(self._catalogue.history(run_id))
         if launched is None:
             return
         running = self._catalogue.status(run_id).active
@@ -181,7 +181,7 @@ class Supervisor(threading.Thread):
         if not alive:
             self._bury(run_id, folder, watch)
             return
-        written = folder.history
+        written = self._catalogue.history(run_id)
         words = attempt(written) is None or ending(written, self._catalogue.progress(run_id)) is not None
         due = watch.overdue(stopping=folder.stop_requested(), words=words, heart=heart)
         if due is not None:
@@ -195,8 +195,8 @@ class Supervisor(threading.Thread):
         It is watched until that is written down: on a full disk this is tried again.
         """
         progress = self._catalogue.progress(run_id)
-        launched = attempt(folder.history)
-        if launched is not None and ending(folder.history, progress) is None:
+        launched = attempt(self._catalogue.history(run_id))
+        if launched is not None and ending(self._catalogue.history(run_id), progress) is None:
             other = self._other_worker(folder, watch.worker)
             if other is not None:
                 self._adopt(run_id, other, watch.lane)
