@@ -11,7 +11,6 @@ from typing import Any, cast
 
 import torch
 from huggingface_hub.errors import StrictDataclassError
-from peft.utils import transformers_weight_conversion as peft_experts
 from torch import nn
 from transformers import (
     AutoConfig,
@@ -139,12 +138,14 @@ def _blueprint(model: PreTrainedModel, task: str, reference: str) -> Blueprint:
     config: Any = model.config.get_text_config()
     heads = getattr(config, "num_attention_heads", 0) or 0
     hidden = config.hidden_size
+    modules = _modules(model)
+    has_experts = any(module.kind == "experts" for module in modules)
     return Blueprint(
         model=reference,
         config_hash=config_hash(model.config.to_diff_dict()),
         architecture=type(model).__name__,
         model_type=model.config.model_type,
-        modules=_modules(model),
+        modules=modules,
         parameters=sum(parameter.numel() for parameter in model.parameters()),
         hidden_size=hidden,
         intermediate_size=_first(config, "intermediate_size", "ffn_dim", "n_inner", "d_ff") or 4 * hidden,
@@ -158,7 +159,7 @@ def _blueprint(model: PreTrainedModel, task: str, reference: str) -> Blueprint:
         head=_head(model),
         task=task,
         kv_width=_kv_width(config),
-        expert_naming=_expert_naming(model.config.model_type),
+        expert_naming=_expert_naming(model.config.model_type) if has_experts else None,
     )
 
 
@@ -173,7 +174,10 @@ def _kv_width(config: Any) -> int:
 
 def _expert_naming(model_type: str) -> str | None:
     """The family by which peft maps names of separate experts, if it does in this model."""
-    rules: Any = peft_experts
+    # Imported here: peft takes seconds to load, and only mixtures of experts need it.
+    from peft.utils import transformers_weight_conversion
+
+    rules: Any = transformers_weight_conversion
     naming: str | None = rules._MODEL_TO_CONVERSION_PATTERN.get(model_type)
     known = naming in rules._MOE_TARGET_MODULE_MAPPING
     return naming if known and rules.get_checkpoint_conversion_mapping(model_type) is not None else None
