@@ -61,13 +61,13 @@ def test_what_is_no_plain_low_rank_update_is_not_mixed(
 
 
 def test_what_would_change_the_base_for_everybody_is_refused(
-    tmp_path: Path, make_adapter: MakeAdapter, model: PreTrainedModel
+    tmp_path: Path, tiny_model_folder: Path, make_adapter: MakeAdapter, model: PreTrainedModel
 ) -> None:
     folder = make_adapter(tmp_path / "pissa", init_lora_weights="pissa")
     with pytest.raises(WorkbenchError, match="saved without conversion"):
         read_adapter("run", folder, model)
     prompt = save_random_adapter(
-        Path(model.name_or_path),
+        tiny_model_folder,
         tmp_path / "prompt",
         config=PromptTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=3),
     )

@@ -40,7 +40,7 @@ _REFUSED = {
     "n_skills": "Polytropon routes between adapters by task",
 }
 _CHANGED_BASE = ("pissa", "corda", "olora", "loftq", "lora_ga")
-"""Initialisations that leave other base weights behind; an adapter saved with peft's conversion no longer names them."""
+"""Initialisations that leave other base weights behind; adapters saved with peft's conversion do not name them."""
 _SPECIAL = {
     "use_qalora": "QA-LoRA pools its inputs",
     "use_bdlora": "block-diagonal LoRA has matrices of another shape",

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from workbench.engine.bases import Bases
 from workbench.engine.row_events import Ended, Listener
 from workbench.errors import WorkbenchError
 from workbench.home import Home
-from workbench.protocol.chat import AnswerFacts, ChatRequest, Usage
+from workbench.protocol.chat import (
+    AnswerFacts,
+    ChatRequest,
+    CompareRequest,
+    Comparison,
+    CompletionRequest,
+    GenerationRequest,
+    Usage,
+)
 from workbench.protocol.model_ids import ModelId
 
 if TYPE_CHECKING:
+    from workbench.engine.base import Base
+    from workbench.engine.mixing import Dose
     from workbench.engine.rows import Order, Row
 
 
@@ -52,36 +62,31 @@ class Answers:
         self._home = home
         self._bases = bases
 
-    def check(self, request: ChatRequest) -> str:
+    def check(self, model: str, base_model: str | None) -> str:
         """The base model's reference; raises `WorkbenchError` when model id and base model do not name anything."""
-        model_id = ModelId.parse(request.model)
+        if ":" in model:  # a base model by its reference
+            return model
+        model_id = ModelId.parse(model)
         if model_id is None:
-            if request.base_model is None:
-                raise WorkbenchError(
-                    "“base” alone does not say which base model.", remedy="Name it in base_model.", field="base_model"
-                )
-            return request.base_model
+            return base_model or self._only_base()
         model_id.folder(self._home)
         own = self._base_model_of(model_id)
-        if request.base_model not in (None, own):
+        if base_model not in (None, own):
             raise WorkbenchError(
-                f"“{model_id.run}” is an adapter of {own}, not of {request.base_model}.",
+                f"“{model_id.run}” is an adapter of {own}, not of {base_model}.",
                 remedy=f"Pick {own} as the base model.",
                 field="model",
             )
         return own
 
-    def begin(self, request: ChatRequest, listener: Listener) -> Begun:
+    def begin(self, request: GenerationRequest, listener: Listener) -> Begun:
         """Hand the request to its model's owner thread; the listener hears what becomes of it."""
-        base = self._bases.get(self.check(request))
-        from workbench.engine.prompt import encode_prompt, room_to_answer, with_template
+        from workbench.engine.prompt import room_to_answer
         from workbench.engine.rows import Order, Row
         from workbench.engine.sampling import Sampler
 
-        dose = base.dose(ModelId.parse(request.model), self._home)
-        template = dose.adapter.chat_template if dose.adapter is not None else None
-        tokenizer = with_template(base.tokenizer, template)
-        prompt = encode_prompt([turn.message() for turn in request.messages], tokenizer)
+        base, dose, tokenizer = self._take(request.model, request.base_model)
+        prompt = _prompt(request, tokenizer)
         order = Order(
             prompt=prompt,
             dose=dose,
@@ -90,13 +95,66 @@ class Answers:
             stop=request.stop,
             tokenizer=base.tokenizer,
             end_tokens=base.end_tokens,
-            top_logprobs=request.top_logprobs if request.logprobs else None,
+            top_logprobs=request.likeliest,
         )
         row = Row(order, listener)
         base.owner.submit(row)
         return Begun(order, row)
 
+    def compare(self, request: CompareRequest) -> Comparison:
+        """How far `model` stands from `other` on the prompt that `model`'s template makes; waits for both."""
+        from workbench.engine.comparison import first_logprobs
+        from workbench.engine.distance import distance
+        from workbench.engine.prompt import encode_prompt
+
+        self.check(request.other, request.base_model)
+        base, dose, tokenizer = self._take(request.model, request.base_model)
+        other_base, other, _ = self._take(request.other, request.base_model or base.reference)
+        if other_base is not base:
+            raise WorkbenchError(
+                "Two models of different base models have no tokens in common.",
+                remedy="Compare two models of one base model.",
+                field="other",
+            )
+        prompt = encode_prompt([turn.message() for turn in request.messages], tokenizer)
+        adapted, compared = first_logprobs(base, prompt, (dose, other))
+        return Comparison(
+            model=request.model,
+            other=request.other,
+            distance=distance(adapted, compared, base.tokenizer),
+            prompt_tokens=len(prompt),
+        )
+
+    def _take(self, model: str, base_model: str | None) -> tuple[Base, Dose, Any]:
+        """The loaded base model, the adapter's dose, and the tokenizer with the adapter's own template."""
+        base = self._bases.get(self.check(model, base_model))
+        from workbench.engine.prompt import with_template
+
+        dose = base.dose(None if ":" in model else ModelId.parse(model), self._home)
+        template = dose.adapter.chat_template if dose.adapter is not None else None
+        return base, dose, with_template(base.tokenizer, template)
+
+    def _only_base(self) -> str:
+        """The base model that ``base`` alone means: the one that is in memory."""
+        loaded = [model.reference for model in self._bases.models()]
+        if len(loaded) != 1:
+            raise WorkbenchError(
+                "“base” alone does not say which base model.",
+                remedy="Name its reference in base_model, or as the model.",
+                field="base_model",
+            )
+        return loaded[0]
+
     def _base_model_of(self, model_id: ModelId) -> str:
         from workbench.runs.folder import RunFolder
 
         return RunFolder(self._home.runs / model_id.run).config.base_model
+
+
+def _prompt(request: GenerationRequest, tokenizer: Any) -> tuple[int, ...]:
+    from workbench.engine.prompt import encode_prompt, encode_text
+
+    if isinstance(request, ChatRequest):
+        return encode_prompt([turn.message() for turn in request.messages], tokenizer)
+    assert isinstance(request, CompletionRequest)
+    return encode_text(request.prompt, tokenizer)

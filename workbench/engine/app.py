@@ -16,10 +16,22 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from workbench.engine.answers import Answers
 from workbench.engine.bases import Bases
-from workbench.engine.chat import Conversation
+from workbench.engine.chat import Chat
+from workbench.engine.generation import Generation
+from workbench.engine.text import Text
 from workbench.errors import WorkbenchError
 from workbench.home import Home
-from workbench.protocol.chat import ChatRequest, ErrorAnswer, ErrorDetail, ModelEntry, ModelList
+from workbench.protocol.chat import (
+    ChatRequest,
+    CompareRequest,
+    Comparison,
+    CompletionRequest,
+    ErrorAnswer,
+    ErrorDetail,
+    GenerationRequest,
+    ModelEntry,
+    ModelList,
+)
 from workbench.protocol.engine import (
     BlueprintRequest,
     EnginePhase,
@@ -75,10 +87,21 @@ def build_app(home: Home, token: str) -> FastAPI:
 
     @app.post("/v1/chat/completions")
     async def chat(http: Request, request: Annotated[ChatRequest, Body()]) -> Response:
-        conversation = Conversation(request, answers, bases)
-        return conversation.stream() if request.stream else await conversation.gather(http)
+        return await _answer(Chat(request, answers, bases), request, http)
+
+    @app.post("/v1/completions")
+    async def complete(http: Request, request: Annotated[CompletionRequest, Body()]) -> Response:
+        return await _answer(Text(request, answers, bases), request, http)
+
+    @app.post("/v1/compare")
+    def compare(request: Annotated[CompareRequest, Body()]) -> Comparison:
+        return answers.compare(request)
 
     return app
+
+
+async def _answer(generation: Generation, request: GenerationRequest, http: Request) -> Response:
+    return generation.stream() if request.stream else await generation.gather(http)
 
 
 def _models(bases: Bases) -> tuple[ModelEntry, ...]:

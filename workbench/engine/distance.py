@@ -1,4 +1,4 @@
-"""How far an adapter stands from its base model, on the first token of one answer."""
+"""How far two next-token distributions stand apart, in numbers and in tokens."""
 
 from __future__ import annotations
 

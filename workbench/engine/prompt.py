@@ -35,6 +35,11 @@ def encode_prompt(messages: Sequence[Message], tokenizer: Any) -> tuple[int, ...
     return tuple(tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
 
 
+def encode_text(text: str, tokenizer: Any) -> tuple[int, ...]:
+    """A plain text with the special tokens that its tokenizer begins a text with."""
+    return tuple(tokenizer(text, verbose=False)["input_ids"])
+
+
 def room_to_answer(prompt: int, limit: int | None, context_length: int) -> int:
     """How many tokens may be written behind `prompt` tokens; raises `WorkbenchError` when the context is full."""
     room = context_length - prompt

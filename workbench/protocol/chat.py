@@ -69,25 +69,40 @@ class SamplingFields(Lenient):
         return (value,) if isinstance(value, str) else tuple(word for word in value if word)
 
 
-class ChatRequest(SamplingFields):
-    """The body of ``/v1/chat/completions``."""
+class GenerationRequest(SamplingFields):
+    """What every request for an answer has."""
 
     model: str = "base"
-    """``base``, ``RUN``, ``RUN@0.5`` or ``RUN/checkpoint-200``."""
+    """``base``, ``RUN``, ``RUN@0.5``, ``RUN/checkpoint-200``, or a base model's reference."""
     base_model: str | None = None
-    """The base model's reference; needed for ``base``, otherwise checked against the run's."""
-    messages: tuple[ChatTurn, ...] = Field(min_length=1)
+    """The base model's reference: which one ``base`` is; otherwise checked against the run's."""
     stream: bool = False
     stream_options: StreamOptions = StreamOptions()
-    max_completion_tokens: int | None = Field(None, ge=1)
-    logprobs: bool = False
-    top_logprobs: int = Field(0, ge=0, le=20)
     n: Literal[1] = 1
 
     @field_validator("stream_options", mode="before")
     @classmethod
     def _none_is_default(cls, value: Any) -> Any:
         return {} if value is None else value
+
+    @property
+    def limit(self) -> int | None:
+        """Most tokens to write; None for as many as fit."""
+        return self.max_tokens
+
+    @property
+    def likeliest(self) -> int | None:
+        """How many alternatives to tell of each written token; None tells no likelihoods at all."""
+        return None
+
+
+class ChatRequest(GenerationRequest):
+    """The body of ``/v1/chat/completions``."""
+
+    messages: tuple[ChatTurn, ...] = Field(min_length=1)
+    max_completion_tokens: int | None = Field(None, ge=1)
+    logprobs: bool = False
+    top_logprobs: int = Field(0, ge=0, le=20)
 
     @field_validator("top_logprobs", mode="before")
     @classmethod
@@ -96,8 +111,27 @@ class ChatRequest(SamplingFields):
 
     @property
     def limit(self) -> int | None:
-        """Most tokens to write; None for as many as fit."""
         return self.max_completion_tokens or self.max_tokens
+
+    @property
+    def likeliest(self) -> int | None:
+        return self.top_logprobs if self.logprobs else None
+
+
+class CompletionRequest(GenerationRequest):
+    """The body of ``/v1/completions``: a plain text to go on with."""
+
+    prompt: str
+    logprobs: int | None = Field(None, ge=0, le=20)
+
+    @field_validator("prompt", mode="before")
+    @classmethod
+    def _one_of_a_list(cls, value: Any) -> Any:
+        return value[0] if isinstance(value, list) and len(value) == 1 else value
+
+    @property
+    def likeliest(self) -> int | None:
+        return self.logprobs
 
 
 class TokenShare(Record):
@@ -116,6 +150,25 @@ class Distance(Record):
     """The adapter's five likeliest tokens."""
     top_base: tuple[TokenShare, ...]
     """The base model's five likeliest tokens."""
+
+
+class CompareRequest(Lenient):
+    """The body of ``/v1/compare``: two models before the same prompt."""
+
+    model: str
+    other: str = "base"
+    base_model: str | None = None
+    messages: tuple[ChatTurn, ...] = Field(min_length=1)
+
+
+class Comparison(Lenient):
+    """How two models stand to each other on the first token of their answers."""
+
+    model: str
+    other: str
+    distance: Distance
+    """Of `model` from `other`, which stands in the place of the base."""
+    prompt_tokens: int
 
 
 class AdapterFacts(Record):
@@ -189,6 +242,33 @@ class ChatChunk(Lenient):
     created: int = 0
     model: str = ""
     choices: tuple[ChunkChoice, ...] = ()
+    usage: Usage | None = None
+    workbench: AnswerFacts | None = None
+
+
+class TextLogprobs(Lenient):
+    """Likelihoods as ``/v1/completions`` tells them."""
+
+    tokens: tuple[str, ...]
+    token_logprobs: tuple[float, ...]
+    top_logprobs: tuple[dict[str, float], ...]
+
+
+class TextChoice(Lenient):
+    index: int = 0
+    text: str
+    logprobs: TextLogprobs | None = None
+    finish_reason: str | None = None
+
+
+class TextAnswer(Lenient):
+    """A text completion: the whole of it, or one event of its stream."""
+
+    id: str
+    object: str = "text_completion"
+    created: int
+    model: str
+    choices: tuple[TextChoice, ...] = ()
     usage: Usage | None = None
     workbench: AnswerFacts | None = None
 
