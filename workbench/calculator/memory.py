@@ -5,7 +5,9 @@ per token and layer, with H the hidden width, Hkv the keys' and I the intermedia
 
 * half-precision base: 12H + 4Hkv + 6I bytes, and for each target module a copy of its input in the adapter's own
   format, 4 bytes a number, or 2 under autocast; dropout keeps that copy twice;
-* single-precision base: 16H + 8Hkv + 12I bytes, and 4 bytes a number for each input that targets share.
+* single-precision base: 16H + 8Hkv + 12I bytes, and 4 bytes a number for each input that targets share;
+* single precision on a CPU, where the worker computes whole layers with a backward of its own: 16H + 8Hkv + 8I bytes,
+  whatever the targets, and what one layer's backward holds besides.
 
 Everything else is counted, not fitted: bytes a weight by format, 16 bytes a trained parameter for its value, gradient
 and both of Adam's moments, logits of those positions that are projected at once.
@@ -54,6 +56,8 @@ class Setting(Record):
     """Whether each layer's activations are recomputed instead of kept."""
     dropout: bool = False
     autocast: bool = False
+    fused: bool = False
+    """Whether the worker computes whole layers itself (`workbench.training.fused`), which keeps less."""
     projected: Literal["chunk", "all"] = "chunk"
     """Whether logits are made for chunks of the labelled positions, or for all positions at once."""
     chunk: int = 128
@@ -164,6 +168,9 @@ def _activation_bytes(footprint: Footprint, setting: Setting) -> float:
     blueprint = footprint.blueprint
     hidden, keys, inner = blueprint.hidden_size, blueprint.kv_width, blueprint.intermediate_size
     single = setting.weights == "fp32"
+    if setting.fused:
+        kept, working = (16 * hidden + 8 * keys + 8 * inner) * blueprint.num_layers, 16 * hidden + 16 * inner
+        return working + (4 * hidden * blueprint.num_layers if setting.checkpointing else kept)
     layer = 16 * hidden + 8 * keys + 12 * inner if single else 12 * hidden + 4 * keys + 6 * inner
     kept = layer * blueprint.num_layers + _target_input_bytes(footprint, setting)
     if not setting.checkpointing:
@@ -190,4 +197,4 @@ def _overhead(parts: float, activations: float, setting: Setting) -> float:
     """What allocator and process take on top: on a GPU at least half a GiB, or 4 % of the rest."""
     if setting.device == "cuda":
         return max(0.5 * _GIB, 0.04 * parts)
-    return _CPU_PROCESS + _CPU_ALLOCATOR * activations
+    return _CPU_PROCESS + (0 if setting.fused else _CPU_ALLOCATOR * activations)

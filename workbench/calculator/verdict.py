@@ -9,11 +9,13 @@ from typing import Any, Literal, NamedTuple
 from workbench.calculator.device import Device
 from workbench.calculator.memory import Footprint, Memory, Setting, training_memory
 from workbench.config import Method, RunConfig
+from workbench.methods.low_rank import LowRank
 from workbench.methods.ranked import Ranked
 from workbench.records import Blueprint, Record
 
 _COMFORTABLE = 0.9
 """Share of the free memory up to which a step fits without a doubt."""
+_FUSED_FAMILIES = ("llama", "mistral", "qwen2")
 _SHOWN = 3
 _TOGETHER = 3
 _SHORTEST_ROW = 64
@@ -56,8 +58,8 @@ class _Way(NamedTuple):
     """Of the changed method, where it changes that."""
 
 
-def setting_of(config: RunConfig, device: Device) -> Setting:
-    """What `config` says about memory, on that device."""
+def setting_of(config: RunConfig, blueprint: Blueprint, device: Device) -> Setting:
+    """What `config` says about memory, for that model on that device."""
     precision = config.training.precision
     single = precision == "fp32" or (precision == "auto" and not device.fast_bf16)
     return Setting(
@@ -66,13 +68,20 @@ def setting_of(config: RunConfig, device: Device) -> Setting:
         weights="fp32" if single else "bf16",
         dropout=getattr(config.method, "dropout", 0) > 0,
         autocast=device.kind == "cuda" and not single,
+        fused=device.kind == "cpu" and single and _is_fused(config.method, blueprint),
         device=device.kind,
     )
 
 
+def _is_fused(method: Method, blueprint: Blueprint) -> bool:
+    """Whether the worker knows the layers, and a backward of its own for plain adapters on their linears."""
+    plain = isinstance(method, LowRank) and method.plain and not (method.dropout or method.lora_bias)
+    return plain and blueprint.model_type in _FUSED_FAMILIES
+
+
 def estimate(config: RunConfig, blueprint: Blueprint, device: Device) -> Estimate:
     """Whether a step of `config` fits on `device`; raises `WorkbenchError` when a target names nothing."""
-    setting = setting_of(config, device)
+    setting = setting_of(config, blueprint, device)
     footprint = Footprint.of(blueprint, config.method)
     memory = training_memory(footprint, setting)
     verdict = judged(memory.total, device.free)
