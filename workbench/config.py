@@ -180,6 +180,12 @@ class TrainingConfig(Part):
     seed: int = Field(
         0, ge=0, le=2**31 - 1, title="Seed", description="Same seed, same data, same machine: same losses."
     )
+    recompute_activations: bool = Field(
+        False,
+        title="Recompute activations",
+        description="Keeps only each layer's input and computes the rest again on the way back: much less memory, "
+        "about a third more time.",
+    )
     threads: int | None = Field(
         None, ge=1, le=1024, title="CPU threads", description="Empty for as many as the machine has cores."
     )

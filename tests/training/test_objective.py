@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 import torch
 from peft import LoraConfig, PrefixTuningConfig, get_peft_model
-from transformers import AutoConfig, AutoModelForCausalLM
+from training_runs import random_rows, untrained
+from transformers import AutoModelForCausalLM
 
 from workbench.training.attention import SEGMENTS
 from workbench.training.batches import ShuffledBatches, flattened, padded
@@ -18,27 +19,8 @@ from workbench.training.objective import choose_objective
 from workbench.training.rows import Row, Rows
 
 
-def random_rows(count: int = 5, vocab: int = 300) -> Rows:
-    generator = torch.Generator().manual_seed(1)
-    encoded = []
-    for index in range(count):
-        length = 7 + 5 * index
-        tokens = torch.randint(0, vocab, (length,), generator=generator).tolist()
-        encoded.append(SimpleNamespace(input_ids=tokens, trained=[place > 3 for place in range(length)], cut=0))
-    return Rows(encoded)  # type: ignore[arg-type]
-
-
 def load(folder: Path) -> Any:
     return AutoModelForCausalLM.from_pretrained(folder, attn_implementation="sdpa")
-
-
-def untrained(model_type: str, **shape: Any) -> Any:
-    """A random model of an architecture, as small as its own tests have it."""
-    sizes = {"vocab_size": 300, "hidden_size": 32, "intermediate_size": 64, "num_attention_heads": 2}
-    config = AutoConfig.for_model(
-        model_type, **sizes | {"num_key_value_heads": 2, "max_position_embeddings": 64, "num_hidden_layers": 2} | shape
-    )
-    return AutoModelForCausalLM.from_config(config)  # type: ignore[no-untyped-call]
 
 
 def with_lora(model: Any, **options: Any) -> Any:

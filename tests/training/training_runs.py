@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
 
+import torch
+from transformers import AutoConfig, AutoModelForCausalLM
 from transformers.utils import logging
 
 from workbench.events import Event, StepLogged
 from workbench.runs.folder import RunFolder
 from workbench.training.__main__ import attempt
+from workbench.training.rows import Rows
 from workbench.training.stopping import StopRequest
 
 MakeRun = Callable[..., RunFolder]
@@ -37,3 +42,22 @@ def carry_out(folder: RunFolder, stop: StopRequest | None = None) -> list[Event]
 def losses(folder: RunFolder) -> dict[int, float | None]:
     """Loss by step; a step taken again counts as taken last."""
     return {event.step: event.loss for event in folder.events() if isinstance(event, StepLogged)}
+
+
+def random_rows(count: int = 5, vocab: int = 300) -> Rows:
+    generator = torch.Generator().manual_seed(1)
+    encoded = []
+    for index in range(count):
+        length = 7 + 5 * index
+        tokens = torch.randint(0, vocab, (length,), generator=generator).tolist()
+        encoded.append(SimpleNamespace(input_ids=tokens, trained=[place > 3 for place in range(length)], cut=0))
+    return Rows(encoded)  # type: ignore[arg-type]
+
+
+def untrained(model_type: str, **shape: Any) -> Any:
+    """A random model of an architecture, as small as its own tests have it."""
+    sizes = {"vocab_size": 300, "hidden_size": 32, "intermediate_size": 64, "num_attention_heads": 2}
+    config = AutoConfig.for_model(
+        model_type, **sizes | {"num_key_value_heads": 2, "max_position_embeddings": 64, "num_hidden_layers": 2} | shape
+    )
+    return AutoModelForCausalLM.from_config(config)  # type: ignore[no-untyped-call]

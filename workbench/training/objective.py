@@ -69,8 +69,20 @@ def _inputs(batch: Batch) -> dict[str, Any]:
     return {name: batch[name] for name in _INPUTS if name in batch} | {"use_cache": False}
 
 
-def choose_objective(model: Any, rows: Rows) -> Objective:
-    """The fastest way that gives `model`'s own losses; `model` is a peft model or a plain transformers model."""
+def choose_objective(model: Any, rows: Rows, *, recompute: bool = False) -> Objective:
+    """The fastest way that gives `model`'s own losses; `model` is a peft model or a plain transformers model.
+
+    With `recompute` it keeps only each layer's input for the way back.
+    """
+    chosen = _choose(model, rows)
+    if chosen.fused:
+        chosen.fused.recompute = recompute
+    elif recompute:
+        chosen.model.gradient_checkpointing_enable({"use_reentrant": False})
+    return chosen
+
+
+def _choose(model: Any, rows: Rows) -> Objective:
     plain = model.get_base_model() if hasattr(model, "get_base_model") else model
     if _prompt_learning(model):
         return Objective(model, padded, "whole", "the method puts virtual tokens before each row")

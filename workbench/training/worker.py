@@ -106,7 +106,7 @@ class Worker:
             plan=Plan.of(training, len(train)),
             train=train,
             validation=validation,
-            objective=choose_objective(subject.model, train),
+            objective=choose_objective(subject.model, train, recompute=training.recompute_activations),
             machine=machine,
             fingerprint=resume_fingerprint(self.config, dataset, subject.revision),
         )
@@ -123,6 +123,7 @@ class Worker:
             "batches": f"padded: {lesson.objective.padded_because}" if lesson.objective.padded_because else "flattened",
             "head": lesson.objective.head,
             "layers": "fused" if lesson.objective.fused else "modules",
+            "recompute_activations": lesson.training.recompute_activations,
         }
         write_whole(self.folder.environment, json.dumps(facts, indent=1))
         print(json.dumps(facts, indent=1), flush=True)
@@ -168,7 +169,11 @@ class Worker:
 
 
 def resume_fingerprint(config: RunConfig, dataset: Dataset, base_revision: str) -> str:
-    """Of all that decides a run's numbers: a checkpoint goes on only under the same."""
-    settings = config.model_dump(mode="json", exclude={"name": True, "training": {"keep_checkpoints", "threads"}})
-    facts = json.dumps([settings, dataset.id, base_revision], sort_keys=True)
+    """Of all that decides a run's numbers: a checkpoint goes on only under the same.
+
+    Settings at their default are left out, so that one which a later version adds does not strand older runs.
+    """
+    harmless = {"name": True, "training": {"keep_checkpoints", "threads", "recompute_activations"}}
+    settings = config.model_dump(mode="json", exclude=harmless, exclude_defaults=True)
+    facts = json.dumps([settings, config.method.kind, config.task.kind, dataset.id, base_revision], sort_keys=True)
     return hashlib.sha256(facts.encode()).hexdigest()[:16]
