@@ -40,8 +40,11 @@ class FakeRuns:
     runs: dict[str, Run] = field(default_factory=dict)
     configs: dict[str, RunConfig] = field(default_factory=dict)
     actions: list[tuple[str, str]] = field(default_factory=list)
+    changes: int = 0
+    changes: int = 0
 
     def put(self, run: Run) -> Run:
+        self.changes += 1
         self.runs[run.id] = run
         self.configs.setdefault(run.id, RunConfig())
         return run
@@ -63,7 +66,7 @@ class FakeRuns:
         self.get(run_id)
         return self.configs[run_id]
 
-    def metrics(self, run_id: str, after: int = 0) -> MetricsDelta:
+    def metrics(self, run_id: str, after: int = 0, points: int | None = None) -> MetricsDelta:
         steps = range(after + 1, self.get(run_id).step + 1)
         evaluated = [step for step in steps if step % 12 == 0]
         return MetricsDelta(
@@ -95,17 +98,19 @@ class FakeRuns:
         self.change(run_id, name=name)
 
     def delete(self, run_id: str) -> None:
+        self.changes += 1
+        self.changes += 1
         self.runs.pop(self.get(run_id).id)
 
     def change(self, run_id: str, **changes: object) -> Run:
-        self.runs[run_id] = self.get(run_id).model_copy(update=changes)
-        return self.runs[run_id]
+        self.changes += 1
+        return self.put(self.get(run_id).model_copy(update=changes))
 
     def grow(self, run_id: str, steps: int) -> Run:
         return self.change(run_id, step=self.get(run_id).step + steps, updated=time.time())
 
     def changed(self) -> int:
-        return len(self.actions)
+        return self.changes
 
 
 def _steps(steps: range) -> StepColumns:

@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
+from typing import BinaryIO
 
 from pydantic import ValidationError
 
@@ -28,7 +29,8 @@ from workbench.runs.events_log import read_events
 
 _ID = re.compile(r"[0-9a-z][0-9a-z-]{0,63}")
 _CHECKPOINT = re.compile(r"checkpoint-(\d+)")
-_TAIL_BYTES = 256 * 2**10
+_TAIL_BYTES = (8 * 2**10, 512 * 2**10)
+"""Read of a log at first, and at most."""
 
 
 class RunFolder:
@@ -158,9 +160,7 @@ class RunFolder:
         """The last `lines` lines of the log; progress bars' carriage returns leave what they ended with."""
         try:
             with self.log.open("rb") as file:
-                size = file.seek(0, 2)
-                file.seek(max(0, size - _TAIL_BYTES))
-                text = file.read().decode("utf-8", errors="replace")
+                text = _tail(file, lines).decode("utf-8", errors="replace")
         except FileNotFoundError:
             return ""
         shown = [line.rstrip().rpartition("\r")[2] for line in text.removesuffix("\n").split("\n")]
@@ -216,6 +216,17 @@ class RunFolder:
     def _checkpoint_folders(self) -> list[tuple[int, Path]]:
         matches = ((_CHECKPOINT.fullmatch(path.name), path) for path in self.checkpoints_dir.glob("checkpoint-*"))
         return sorted((int(match[1]), path) for match, path in matches if match)
+
+
+def _tail(file: BinaryIO, lines: int) -> bytes:
+    """The end of `file` with at least so many lines, or as many as there are in what is worth reading."""
+    size, taken = file.seek(0, 2), _TAIL_BYTES[0]
+    while True:
+        file.seek(max(0, size - taken))
+        found = file.read(taken)
+        if taken >= min(size, _TAIL_BYTES[1]) or found.count(b"\n") > lines:
+            return found
+        taken *= 4
 
 
 def new_id() -> str:

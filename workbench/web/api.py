@@ -11,14 +11,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from fastapi import APIRouter, Body, Depends, FastAPI, File, Form, Query, Request, UploadFile
+from fastapi import APIRouter, Body, Depends, FastAPI, File, Form, Query, Request, Response, UploadFile
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
 from workbench import __version__
 from workbench.config import RunConfig
 from workbench.errors import Problem, WorkbenchError
-from workbench.records import BaseModelCard, Dataset, ParameterCount, Run
+from workbench.records import BaseModelCard, Dataset, MetricsDelta, ParameterCount, Run
 
 if TYPE_CHECKING:
     from workbench.services import Services
@@ -113,10 +113,15 @@ def _run_routes(api: APIRouter, services: Services) -> None:
         """What the run was asked to do."""
         return services.runs.config(found.id).model_dump(mode="json")
 
-    @api.get("/runs/{run_id}/metrics")
-    def metrics(found: Run = known, after: Annotated[int, Query(ge=0)] = 0) -> Any:
-        """What was measured since the cursor `after`, by columns."""
-        return services.runs.metrics(found.id, after)
+    @api.get("/runs/{run_id}/metrics", response_model=MetricsDelta)
+    def metrics(
+        found: Run = known,
+        after: Annotated[int, Query(ge=0)] = 0,
+        points: Annotated[int | None, Query(ge=8, le=1_000_000)] = None,
+    ) -> Response:
+        """What was measured since the cursor `after`, by columns; with `points` at most about so many steps."""
+        delta = services.runs.metrics(found.id, after, points)
+        return Response(delta.model_dump_json(), media_type="application/json")
 
     @api.get("/runs/{run_id}/log")
     def log(found: Run = known, lines: Annotated[int, Query(ge=1, le=10_000)] = 40) -> dict[str, str]:

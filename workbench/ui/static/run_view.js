@@ -74,16 +74,13 @@ export class RunView {
 
   async refresh() {
     try {
-      const [run, delta] = await Promise.all([
-        get(`runs/${this.id}`),
-        get(`runs/${this.id}/metrics?after=${this.history.cursor}`),
-      ]);
+      const { run, metrics, log } = await get(`runs/${this.id}/live?after=${this.history.cursor}`);
       this.show(run);
-      const grown = this.history.add(delta);
+      const grown = this.history.add(metrics);
       this.waiting.hidden = this.history.cursor > 0 && this.history.steps.step?.length > 0;
       this.plot.hidden = !this.waiting.hidden;
       if (grown) await this.curve.show([{ name: run.name, history: this.history }]);
-      this.showLog((await get(`runs/${this.id}/log?lines=40`)).log);
+      this.showLog(log);
     } catch (error) {
       this.refuse(error, "This run cannot be shown");
     }
