@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from workbench import config_file
+from workbench.calculator.device import this_device
+from workbench.calculator.report import ParameterReport, parameter_report
 from workbench.config import RunConfig, refuse
 from workbench.home import Home
 from workbench.models import Models
-from workbench.records import ParameterCount
+from workbench.numbers import share, size
 
 
 @dataclass(frozen=True)
@@ -36,11 +36,11 @@ def params(config_path: Path | None, overrides: Overrides, home: Path | None, *,
     with _models(home) as models:
         blueprint = models.blueprint(config.base_model)
     refuse(config.method.check(blueprint))
-    count = config.method.count(blueprint)
+    report = parameter_report(config, blueprint, this_device())
     if as_json:
-        print(json.dumps(_data(config, count), indent=2))
+        print(report.model_dump_json(indent=2))
         return
-    _print(config, count, Console())
+    _print(config, report, Console())
 
 
 def overridden(config: RunConfig, overrides: Overrides) -> RunConfig:
@@ -79,15 +79,19 @@ def _models(home_option: Path | None) -> Iterator[Models]:
         engine.close()
 
 
-def _data(config: RunConfig, count: ParameterCount) -> dict[str, Any]:
-    return {"model": config.base_model, "method": config.method.kind, **count.model_dump(mode="json")}
+def _print(config: RunConfig, report: ParameterReport, console: Console) -> None:
+    console.print(f"{config.method.title} on {config.base_model}", style="bold", highlight=False)
+    console.print(_groups(report))
+    for line in summary(report):
+        console.print(line, highlight=False)
+    console.print(_comparisons(report))
 
 
-def _print(config: RunConfig, count: ParameterCount, console: Console) -> None:
+def _groups(report: ParameterReport) -> Table:
     table = Table(box=None, header_style="bold", pad_edge=False)
     for heading in ("module", "count", "in", "out", "rank", "each", "formula", "parameters"):
         table.add_column(heading, justify="left" if heading in ("module", "formula") else "right")
-    for group in count.groups:
+    for group in report.groups:
         table.add_row(
             group.name,
             f"{group.count:,}",
@@ -98,20 +102,35 @@ def _print(config: RunConfig, count: ParameterCount, console: Console) -> None:
             group.formula,
             f"{group.total:,}",
         )
-    console.print(f"{config.method.title} on {config.base_model}", style="bold", highlight=False)
-    console.print(table)
-    for line in summary(count):
-        console.print(line, highlight=False)
+    return table
 
 
-def summary(count: ParameterCount) -> Iterator[str]:
-    """The sum, its share of the base model, and the scaling."""
-    share = f", {100 * count.trainable / count.base:.4g} % of {count.base:,}" if count.base else ""
-    fewer = f", {count.base / count.trainable:,.0f}× fewer" if 0 < count.trainable < count.base else ""
-    yield f"trainable: {count.trainable:,}{share}{fewer}"
-    if count.bound is not None:
-        yield f"at most: {count.bound:,}, as the method moves rank between modules"
-    if count.head:
-        yield f"task head, trained beside it: {count.head:,}"
-    if count.scaling is not None:
-        yield f"scaling: {count.scaling:g}"
+def summary(report: ParameterReport) -> Iterator[str]:
+    """The sum, its share of the base model, what it weighs, and whether a step fits on this machine."""
+    part = f", {share(report.trainable, report.base)} of {report.base:,}" if report.base else ""
+    fewer = f", {report.reduction:,.0f}× fewer" if report.reduction > 1 else ""
+    yield f"trainable: {report.trainable:,}{part}{fewer}"
+    if report.bound is not None:
+        yield f"at most: {report.bound:,}, as the method moves rank between modules"
+    if report.head:
+        yield f"task head, trained beside it: {report.head:,}"
+    if report.scaling is not None:
+        yield f"scaling: {report.scaling:g}"
+    yield (
+        f"adapter on disk: {size(report.adapter_bytes_fp32)} in fp32, {size(report.adapter_bytes_bf16)} in bf16; "
+        f"optimizer state {size(report.optimizer_bytes)}"
+    )
+    if report.memory is not None:
+        estimate = report.memory
+        yield f"a training step: {size(estimate.memory.total)}, {estimate.verdict} ({estimate.device.name})"
+        for change in estimate.changes:
+            yield f"  {change.label}: {size(change.total)}"
+
+
+def _comparisons(report: ParameterReport) -> Table:
+    table = Table(box=None, show_header=False, pad_edge=False, title="For comparison", title_justify="left")
+    table.add_column()
+    table.add_column(justify="right")
+    for other in report.comparisons:
+        table.add_row(other.label, f"{other.trainable:,}")
+    return table

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import html
 
+from workbench.numbers import share, size
 from workbench.records import ParameterCount, ParameterGroup
-from workbench.ui.components.numbers import share, size
 
 BYTES_FP32 = 4
 

@@ -6,8 +6,8 @@ import html
 from collections import Counter
 from collections.abc import Sequence
 
+from workbench.numbers import size
 from workbench.records import Conversation, Dataset, RowProblem
-from workbench.ui.components.numbers import size
 
 SHOWN_CHARACTERS = 280
 SHOWN_PROBLEMS = 12

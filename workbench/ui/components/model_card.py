@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import html
 
+from workbench.numbers import short, size
 from workbench.records import BaseModelCard, Blueprint
-from workbench.ui.components.numbers import short, size
 
 
 def choice(card: BaseModelCard) -> tuple[str, str]:
