@@ -8,9 +8,10 @@ from pathlib import Path
 
 from workbench.errors import WorkbenchError
 from workbench.home import Home
-from workbench.models.blueprint_file import preset_path, read_blueprint_file, slug, write_blueprint
+from workbench.models.blueprint_file import CACHE_FORMAT, preset_path, read_blueprint_file, slug, write_blueprint
 from workbench.models.on_disk import references_on_disk
 from workbench.models.presets import PresetModel, preset_model, preset_models
+from workbench.models.search import HubModel, search_hub
 from workbench.models.source import open_source
 from workbench.records import BaseModelCard, Blueprint
 
@@ -49,6 +50,10 @@ class Models:
             ready=ready,
         )
 
+    def search(self, text: str, limit: int = 20) -> list[HubModel]:
+        """What the hub offers under that name; raises `WorkbenchError` when it cannot be reached."""
+        return search_hub(text, self.home, limit)
+
     def blueprint(self, reference: str) -> Blueprint:
         """Its Blueprint: shipped with the presets, else read before, else asked of the engine, and kept.
 
@@ -58,7 +63,7 @@ class Models:
         if shipped.is_file():
             return self._remembered(reference, "shipped", shipped)
         state = open_source(reference, self.home).config_state()
-        cached = self.home.blueprints / f"{slug(reference)}-{state}.json"
+        cached = self.home.blueprints / f"{slug(reference)}-{state}.{CACHE_FORMAT}.json"
         try:
             return self._remembered(reference, state, cached)
         except (OSError, ValueError, KeyError):  # never read, or damaged

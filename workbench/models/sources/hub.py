@@ -6,14 +6,12 @@ Downloads resume where they stopped; the token, if any, comes from the environme
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
 from workbench.errors import WorkbenchError
 from workbench.models.hub_cache import cached_snapshot, has_weights
-from workbench.models.on_disk import offer
+from workbench.models.hub_errors import explained, unreachable
 from workbench.models.safetensors_folder import require_all_shards, require_loadable
 from workbench.models.source import SOURCES, Progress, Source
 
@@ -47,7 +45,7 @@ class HubSource(Source):
             return snapshot
         from huggingface_hub import hf_hub_download
 
-        with self._explained():
+        with explained(self.name, self.home):
             return Path(hf_hub_download(self.name, "config.json")).parent
 
     def local_folder(self, progress: Progress) -> Path:
@@ -56,7 +54,7 @@ class HubSource(Source):
         progress("checking the model's files")
         snapshot = cached_snapshot(self.name)
         if snapshot is None:
-            raise self._unreachable()
+            raise unreachable(self.name, self.home)
         require_loadable(snapshot)
         return snapshot
 
@@ -68,7 +66,7 @@ class HubSource(Source):
         from huggingface_hub import snapshot_download
 
         options: dict[str, Any] = {"allow_patterns": _WANTED, "ignore_patterns": _UNWANTED}
-        with self._explained():
+        with explained(self.name, self.home):
             progress(f"asking the hub for {self.name}")
             files = snapshot_download(self.name, dry_run=True, **options)
             self._require_safetensors([file.filename for file in files])
@@ -96,42 +94,6 @@ class HubSource(Source):
                 remedy=f"Free some space on the disk that holds {cache}, or set HF_HOME to another.",
                 field="base_model",
             )
-
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
-        """What the hub client raises, as sentences with a remedy."""
-        from httpx2 import HTTPError  # the hub client's own HTTP library
-        from huggingface_hub import errors
-
-        try:
-            yield
-        except errors.GatedRepoError as error:
-            raise WorkbenchError(
-                f"{self.name} is gated: its licence must be accepted first.",
-                remedy=f"Accept it at https://huggingface.co/{self.name}, then start with HF_TOKEN in the environment.",
-                field="base_model",
-            ) from error
-        except (errors.RepositoryNotFoundError, errors.HFValidationError, errors.RemoteEntryNotFoundError) as error:
-            raise WorkbenchError(
-                f"The hub has no model {self.name}, or it is private.",
-                remedy="Check the spelling; a private model needs HF_TOKEN in the environment.",
-                field="base_model",
-            ) from error
-        except (HTTPError, ConnectionError, errors.LocalEntryNotFoundError, errors.DryRunError) as error:
-            raise self._unreachable() from error
-        except OSError as error:
-            raise WorkbenchError(
-                f"Downloading {self.name} failed: {error}.",
-                remedy="Check the disk and try again; the download goes on where it stopped.",
-                field="base_model",
-            ) from error
-
-    def _unreachable(self) -> WorkbenchError:
-        return WorkbenchError(
-            f"The hub cannot be reached, and {self.name} is not on this machine.",
-            remedy=f"{offer(self.home)} Or try again with a connection.",
-            field="base_model",
-        )
 
 
 def _reporting(progress: Progress, name: str, total: int) -> Any:
