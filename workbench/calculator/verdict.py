@@ -136,7 +136,7 @@ def _ways(config: RunConfig, footprint: Footprint, setting: Setting) -> Iterator
     if setting.device == "cuda" and setting.optimizer == "adamw":
         yield _Way("optimizer", "8-bit optimizer", 2, {"optimizer": "adamw-8bit"}, {})
     if setting.weights == "fp32":
-        yield _Way("weights", "Half precision", 3, {"weights": "bf16"}, {"training.precision": "bf16"})
+        yield _Way("weights", "Half precision", 3, {"weights": "bf16", "fused": False}, {"training.precision": "bf16"})
     if not setting.checkpointing:
         yield _Way("checkpointing", "Activation checkpointing", 4, {"checkpointing": True}, {})
     yield from _shorter_rows(setting)

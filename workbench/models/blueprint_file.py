@@ -16,7 +16,7 @@ from workbench.presets import PRESETS
 from workbench.records import Blueprint, Module
 
 CACHE_FORMAT = 2
-"""Part of the names of cached files: raised whenever a Blueprint learns something new, so that old ones are not read."""
+"""Part of the names of cached files: raised when a Blueprint learns something new, so that no old one is read."""
 _BLOCK = re.compile(r"(?P<stem>.*?\.)(?P<layer>\d+)\.(?P<rest>.+)")
 
 
