@@ -41,7 +41,6 @@ class FakeRuns:
     configs: dict[str, RunConfig] = field(default_factory=dict)
     actions: list[tuple[str, str]] = field(default_factory=list)
     changes: int = 0
-    changes: int = 0
 
     def put(self, run: Run) -> Run:
         self.changes += 1
@@ -98,7 +97,6 @@ class FakeRuns:
         self.change(run_id, name=name)
 
     def delete(self, run_id: str) -> None:
-        self.changes += 1
         self.changes += 1
         self.runs.pop(self.get(run_id).id)
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 import pytest
 from fake_services import FakeRuns, example_run
 from fastapi.testclient import TestClient
@@ -42,3 +45,18 @@ def test_it_is_made_once_for_all_who_ask_from_the_same_place(
 
 def test_a_run_that_is_not_there_is_a_404(client: TestClient) -> None:
     assert client.get("/api/runs/nothing/live").status_code == 404
+
+
+def test_a_stream_tells_every_change_until_the_run_is_over(client: TestClient, runs: FakeRuns) -> None:
+    runs.put(example_run("a", RunStatus.RUNNING, step=3))
+    told: list[dict[str, Any]] = []
+    with client.stream("GET", "/api/runs/a/events?after=1") as answer:
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        for line in answer.iter_lines():
+            if line.startswith("data:"):
+                told.append(json.loads(line.removeprefix("data:")))
+                if len(told) == 1:
+                    runs.change("a", step=5, status=RunStatus.FINISHED)
+    assert [live["metrics"]["steps"]["step"] for live in told] == [[2, 3], [4, 5]]
+    assert [live["run"]["status"] for live in told] == ["running", "finished"]
+    assert client.get("/api/runs/nothing/events").status_code == 404
