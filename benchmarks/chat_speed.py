@@ -1,6 +1,6 @@
-"""How fast the engine answers, against transformers' `generate` with peft in the same run, and how much memory it takes.
+"""How fast the engine answers, against transformers' `generate` with peft in the same run, and what memory it takes.
 
-``python benchmarks/chat_speed.py [--json FILE] [--home HOME] [--repeat N] [--equality N]`` prints a table and exits
+``python benchmarks/chat_speed.py [--json] [--home HOME] [--repeat N] [--equality N]`` prints a table and exits
 with 1 when a figure misses its target. The engine is the real process, asked over HTTP as the playground asks it.
 """
 
@@ -50,6 +50,11 @@ class Figure:
     unit: str
     target: str = ""
     met: bool = True
+
+    def line(self) -> str:
+        """As the table shows it."""
+        verdict = f"  {self.target}  {'met' if self.met else 'MISSED'}" if self.target else ""
+        return f"{self.name:45} {self.value:9.2f} {self.unit}{verdict}"
 
 
 @dataclass
@@ -176,7 +181,7 @@ def equality(playground: Playground, plain: PlainModel, prompts: int) -> Figure:
         given = [*zip(panes, together.texts, strict=True), (panes[1], alone.texts[0])]
         for pane, text in given:
             tokens = wanted[pane].tokens
-            if text != plain.tokenizer.decode(tokens, skip_special_tokens=True):
+            if text != plain.text(tokens):
                 wrong += not _tied(plain, pane, wanted[pane].prompt, tokens, text)
     return Figure(f"answers that differ, {prompts} prompts", wrong, "", "= 0", wrong == 0)
 
@@ -184,7 +189,7 @@ def equality(playground: Playground, plain: PlainModel, prompts: int) -> Figure:
 def _tied(plain: PlainModel, pane: str, prompt: Sequence[int], tokens: Sequence[int], text: str) -> bool:
     """Whether the two answers part where the two likeliest tokens were as good as equal."""
     same = 0
-    while text.startswith(plain.tokenizer.decode(tokens[: same + 1], skip_special_tokens=True)):
+    while text.startswith(plain.text(tokens[: same + 1])):
         same += 1
     return plain.margin(None if pane == "base" else pane, [*prompt, *tokens[:same]]) < TIE
 
@@ -192,17 +197,16 @@ def _tied(plain: PlainModel, pane: str, prompt: Sequence[int], tokens: Sequence[
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--home", type=Path, help="a workbench home to keep; a temporary one otherwise")
-    parser.add_argument("--json", type=Path, help="write the figures there as well")
+    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     parser.add_argument("--repeat", type=int, default=5, help="questions a figure is the median of")
     parser.add_argument("--equality", type=int, default=20, help="prompts that are compared token for token")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         figures = measure(Home(options.home or Path(temporary)), options.repeat, options.equality)
-    for figure in figures:
-        verdict = "" if not figure.target else f"  {figure.target}  {'met' if figure.met else 'MISSED'}"
-        print(f"{figure.name:45} {figure.value:9.2f} {figure.unit}{verdict}")
     if options.json:
-        options.json.write_text(json.dumps([asdict(figure) for figure in figures], indent=2), encoding="utf-8")
+        print(json.dumps([asdict(figure) for figure in figures], indent=2))
+    else:
+        print("\n".join(figure.line() for figure in figures))
     return 0 if all(figure.met for figure in figures) else 1
 
 

@@ -55,6 +55,10 @@ class PlainModel:
                 self._peft.load_adapter(str(folder), adapter_name=name)
         self._peft.eval()
 
+    def text(self, tokens: Sequence[int]) -> str:
+        """What the tokens say, without special ones."""
+        return str(self.tokenizer.decode(list(tokens), skip_special_tokens=True))
+
     @torch.inference_mode()
     def answer(self, adapter: str | None, messages: Sequence[Message], tokens: int) -> Answer:
         """A greedy answer of the adapter, or of the base."""
