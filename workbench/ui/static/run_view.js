@@ -45,7 +45,7 @@ export class RunView {
     this.notice = h("div", {});
     this.bar = h("progress", { max: "1", "aria-label": "Progress" });
     this.facts = h("dl", { class: "lw-facts" });
-    this.plot = h("div", { class: "lw-plot", role: "img", "aria-label": "Loss by step", hidden: true });
+    this.plot = h("div", { class: "lw-plot", role: "figure", "aria-label": "Loss by step", hidden: true });
     this.waiting = h("p", { class: "lw-empty" }, "The curve begins with the first step.");
     this.log = h("pre", { class: "lw-log", tabindex: "0", "aria-label": "The end of the log" });
     this.checkpoints = h("div", {});
