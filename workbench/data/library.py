@@ -18,6 +18,7 @@ from pathlib import Path
 from workbench.data.editing import Join, Step
 from workbench.data.examination import Progress, Report, examine
 from workbench.data.folder import DatasetFolder, Recipe
+from workbench.data.hub import HubDataset, download, parse_reference
 from workbench.data.ingestion import ingest
 from workbench.data.picking import refused_rows
 from workbench.data.samples import sample
@@ -75,13 +76,15 @@ class DatasetLibrary:
         return self._folder(id).dataset()
 
     def resolve(self, reference: str) -> Dataset:
-        """The ingested dataset that `reference` means: ``sample:NAME``, an id, or the path of a file.
+        """The ingested dataset that `reference` means: ``sample:NAME``, ``hub:org/name``, an id, or a path.
 
         Raises `WorkbenchError` beside ``data.dataset``.
         """
         if reference.startswith(_SAMPLE):
             found = sample(reference.removeprefix(_SAMPLE))
             return self.add(found.path, name=found.name, source=found.source, licence=found.licence)
+        if reference.startswith("hub:"):
+            return self._from_hub(parse_reference(reference))
         if self._has(reference):
             return self.get(reference)
         path = Path(reference).expanduser()
@@ -89,7 +92,7 @@ class DatasetLibrary:
             return self.add(path, name=path.name)
         raise WorkbenchError(
             f"There is no dataset “{reference}”, and no file of that name.",
-            remedy="Give sample:NAME, the id of a dataset in the library, or the path of a file.",
+            remedy="Give sample:NAME, hub:org/name, the id of a dataset in the library, or the path of a file.",
             field=_FIELD,
         )
 
@@ -180,6 +183,12 @@ class DatasetLibrary:
         folders = [DatasetFolder(path) for path in self._home.datasets.iterdir() if _ID.fullmatch(path.name)]
         found = [folder.dataset() for folder in folders if folder.exists()]
         return sorted(found, key=lambda dataset: dataset.added, reverse=True)
+
+    def _from_hub(self, wanted: HubDataset) -> Dataset:
+        with tempfile.TemporaryDirectory(dir=self._home.uploads) as folder:
+            path = Path(folder) / "rows.jsonl"
+            download(wanted, path)
+            return self.add(path, name=wanted.title, source=wanted.link)
 
     def _folder(self, id: str) -> DatasetFolder:
         if not self._has(id):

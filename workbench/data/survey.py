@@ -18,7 +18,8 @@ from workbench.records import Record, RowProblem
 _SHOWN = 20
 _BINS = 20
 _IGNORED = (string.whitespace + string.punctuation).encode()
-_FIRST_WORDS_OF = 200_000
+_LOWER = bytes.maketrans(string.ascii_uppercase.encode(), string.ascii_lowercase.encode())
+_FIRST_WORDS_OF = 20_000
 """Rows after which the commonest first words are known."""
 _SCRIPTS: tuple[tuple[int, int, str], ...] = (
     (0x0370, 0x03FF, "Greek"),
@@ -80,7 +81,7 @@ class Survey:
         self._repeated: set[int] = set()
         self._lines = array("q")
         self._lengths = array("q")
-        self._turns: Counter[int] = Counter()
+        self._turns = array("i")
         self._first_words: Counter[str] = Counter()
         self._foreign: dict[str, list[int]] = {}
         self._duplicates = 0
@@ -88,28 +89,26 @@ class Survey:
 
     def add(self, row: Reading) -> RowProblem | None:
         """Count `row`, which is used; the warning that it repeats an earlier one, if it does."""
-        said = row.said
-        words = row.text if row.text is not None else "\n".join([turn[1] for turn in said])
-        self._turns[len(said)] += 1
+        words = [turn[1] for turn in row.said] if row.text is None else [row.text]
+        if not all(text.isascii() for text in words):
+            self._note_script(script_of("\n".join(words)), row.line)
         if len(self._lengths) < _FIRST_WORDS_OF:
-            answer = said[-1][1] if said else words
-            self._first_words[" ".join(answer[:60].split(None, 2)[:2])] += 1
-        if not words.isascii():
-            self._note_script(script_of(words), row.line)
-        repeat = self._repeat(row, words)
+            self._first_words[" ".join(words[-1][:60].split(None, 2)[:2])] += 1
+        repeat = self._repeat(row.line, words)
         self._lines.append(row.line)
-        self._lengths.append(len(words))
+        self._lengths.append(sum([len(text) for text in words]))
+        self._turns.append(len(row.said))
         return repeat
 
     def _note_script(self, script: str, line: int) -> None:
         if script != "Latin":
             self._foreign.setdefault(script, []).append(line)
 
-    def _repeat(self, row: Reading, words: str) -> RowProblem | None:
+    def _repeat(self, line: int, words: list[str]) -> RowProblem | None:
         """Rows of one normal form are compared exactly; so only the normal form is looked up for every row."""
-        exact = hash(words)
+        exact = hash(tuple(words))
         self._exact.append(exact)
-        normal = hash(words.lower().encode("utf-8", "replace").translate(None, _IGNORED))
+        normal = hash(tuple([_normal(text) for text in words]))
         place = self._normal.setdefault(normal, len(self._lines))
         if place == len(self._lines):
             return None
@@ -118,9 +117,9 @@ class Survey:
         self._repeated.add(exact)
         if same:
             self._duplicates += 1
-            return _repeats(row.line, first, "duplicate", "says exactly what")
+            return _repeats(line, first, "duplicate", "says exactly what")
         self._near_duplicates += 1
-        return _repeats(row.line, first, "near-duplicate", "differs only in case, spaces and punctuation from")
+        return _repeats(line, first, "near-duplicate", "differs only in case, spaces and punctuation from")
 
     def statistics(self) -> Statistics:
         """What the rows so far were like."""
@@ -128,7 +127,7 @@ class Survey:
             characters=sum(self._lengths),
             longest=max(self._lengths, default=0),
             lengths=histogram(self._lengths),
-            turns=dict(sorted(self._turns.items())),
+            turns=dict(sorted(Counter(self._turns).items())),
             first_words=tuple(self._first_words.most_common(_SHOWN)),
             duplicates=self._duplicates,
             near_duplicates=self._near_duplicates,
@@ -161,6 +160,12 @@ class Survey:
         for script, lines in self._foreign.items():
             if len(lines) * 50 < rows:
                 yield from (Outlier(line=line, reason=f"mostly in {script} script") for line in lines[:_SHOWN])
+
+
+def _normal(text: str) -> bytes:
+    """`text` without what does not matter: case, spaces and punctuation."""
+    plain = text.encode() if text.isascii() else text.lower().encode("utf-8", "replace")
+    return plain.translate(_LOWER, _IGNORED)
 
 
 def _repeats(line: int, first: int, kind: str, how: str) -> RowProblem:
