@@ -93,8 +93,9 @@ def _peak_of(command: Sequence[str]) -> int:
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=dict(os.environ))
     output = process.stdout.read() if process.stdout else b""
     _, status, usage = os.wait4(process.pid, 0)
-    if os.waitstatus_to_exitcode(status) != 0:
-        sys.exit(output.decode())
+    code = os.waitstatus_to_exitcode(status)
+    if code != 0:
+        sys.exit(f"{output.decode()}\n{' '.join(command)} ended with {code}")
     unit = 1 if sys.platform == "darwin" else 1024
     return usage.ru_maxrss * unit
 

@@ -173,7 +173,7 @@ def resume_fingerprint(config: RunConfig, dataset: Dataset, base_revision: str) 
 
     Settings at their default are left out, so that one which a later version adds does not strand older runs.
     """
-    harmless = {"name": True, "training": {"keep_checkpoints", "threads", "recompute_activations"}}
+    harmless: dict[str, Any] = {"name": True, "training": {"keep_checkpoints", "threads", "recompute_activations"}}
     settings = config.model_dump(mode="json", exclude=harmless, exclude_defaults=True)
     facts = json.dumps([settings, config.method.kind, config.task.kind, dataset.id, base_revision], sort_keys=True)
     return hashlib.sha256(facts.encode()).hexdigest()[:16]
