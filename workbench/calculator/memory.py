@@ -38,10 +38,10 @@ _STATE_BYTES: dict[Optimizer, int] = {"adamw": 16, "adamw-8bit": 10}
 _LOGIT_COPIES = 3
 """Logits, their single-precision copy or gradient, and the softmax."""
 _GIB = 1024**3
-_CPU_PROCESS = 0.75 * _GIB
-"""Python with torch, transformers and peft loaded."""
-_CPU_ALLOCATOR = 0.45
-"""Share of the activations that the C allocator holds on to between steps, measured (`benchmarks/memory.py`)."""
+_CPU_PROCESS = 0.6e9
+"""A worker with torch, transformers and peft loaded and a model of no size, measured."""
+_CPU_ALLOCATOR = 0.8
+"""Share of the activations that the C library's allocator holds besides, measured; the fused layers free in time."""
 
 
 class Setting(Record):

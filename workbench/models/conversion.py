@@ -77,7 +77,7 @@ def converted(file: Path, reference: str, home: Home, progress: Progress = silen
 
 
 def require_gguf(file: Path) -> None:
-    """Raise `WorkbenchError` unless `file` is a GGUF file with all the bytes that its own header asks for."""
+    """Raise `WorkbenchError` unless `file` begins as a GGUF file does; whether it is whole shows when it is read."""
     try:
         with file.open("rb") as opened:
             magic = opened.read(4)
