@@ -16,6 +16,8 @@ class PaneChoice(Record):
     label: str
     base_model: str
     """The reference of the base model."""
+    endpoint: str = ""
+    """Base address of another OpenAI-compatible server, such as ``http://127.0.0.1:8000/v1``; empty for our engine."""
 
 
 class Sampling(Record):

@@ -8,6 +8,7 @@ from collections.abc import Generator, Sequence
 import httpx
 
 from workbench.engine_process import JSON, EngineProcess
+from workbench.playground.external import stream_external
 from workbench.playground.records import Delta, PaneChoice, Sampling
 from workbench.playground.stream import SILENCE_SECONDS, read_answer
 from workbench.protocol.chat import ChatRequest, ChatTurn, StreamOptions
@@ -39,6 +40,9 @@ class Playground:
 
         Raises `WorkbenchError` when it is refused, and when the engine dies meanwhile: the next one works again.
         """
+        if isinstance(pane, PaneChoice) and pane.endpoint:
+            yield from stream_external(pane.endpoint, pane.id, messages, sampling)
+            return
         asked = time.monotonic()
         request = ChatRequest(
             model=pane.id if isinstance(pane, PaneChoice) else pane,

@@ -326,7 +326,7 @@ class ErrorDetail(Lenient):
     message: str
     type: str = "invalid_request_error"
     param: str | None = None
-    code: str | None = None
+    code: str | int | None = None
     remedy: str = ""
 
 

@@ -1,0 +1,99 @@
+"""A pane on another server: one that speaks OpenAI's protocol as vLLM does, without anything of ours."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import uvicorn
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse, Response, StreamingResponse
+
+from workbench.errors import WorkbenchError
+from workbench.playground import Sampling
+from workbench.playground.external import KEY_VARIABLE, external_models, stream_external
+from workbench.records import Message
+
+QUESTION = [Message(role="user", content="?")]
+
+
+def stand_in(asked: list[dict[str, Any]]) -> FastAPI:
+    app = FastAPI()
+
+    @app.get("/v1/models")
+    def models() -> Any:
+        return {"object": "list", "data": [{"id": "base", "object": "model", "root": "x"}, {"id": "my-lora"}]}
+
+    @app.post("/v1/chat/completions")
+    async def chat(request: Request) -> Response:
+        body = await request.json()
+        asked.append({**body, "key": request.headers.get("authorization")})
+        if body["model"] != "my-lora":
+            detail = {"message": "The model does not exist.", "type": "NotFoundError", "param": None, "code": 404}
+            return JSONResponse({"error": detail}, status_code=404)
+        return StreamingResponse(chunks(body["messages"][0]["content"]), media_type="text/event-stream")
+
+    return app
+
+
+def chunks(question: str) -> Iterator[str]:
+    for text in ("It is ", "clay."):
+        yield told({"choices": [{"index": 0, "delta": {"content": text}, "logprobs": None, "finish_reason": None}]})
+    if question == "break off":
+        return
+    yield told({"choices": [{"index": 0, "delta": {"content": ""}, "finish_reason": "stop", "stop_reason": None}]})
+    yield told({"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7}})
+    yield "data: [DONE]\n\n"
+
+
+def told(part: dict[str, Any]) -> str:
+    head = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "my-lora"}
+    return f"data: {json.dumps({**head, **part})}\n\n"
+
+
+@pytest.fixture(scope="module")
+def asked() -> list[dict[str, Any]]:
+    return []
+
+
+@pytest.fixture(scope="module")
+def endpoint(asked: list[dict[str, Any]]) -> Iterator[str]:
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(stand_in(asked), log_level="warning"))
+    thread = threading.Thread(target=server.run, args=([listener],))
+    listener.listen()
+    thread.start()
+    yield f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
+    server.should_exit = True
+    thread.join()
+
+
+def test_its_models_and_answers(endpoint: str, asked: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(KEY_VARIABLE, "secret")
+    assert external_models(endpoint) == ["base", "my-lora"]
+    deltas = list(stream_external(endpoint, "my-lora", QUESTION, Sampling(stop=("x",), top_k=5)))
+    assert "".join(delta.text for delta in deltas) == "It is clay."
+    assert deltas[-1].done
+    assert deltas[-1].tokens == 4
+    assert deltas[-1].finish_reason == "stop"
+    assert deltas[-1].facts is None
+    sent = asked[-1]
+    assert sent["key"] == "Bearer secret"
+    assert (sent["stop"], sent["top_k"], sent["seed"]) == (["x"], 5, 0)
+    assert "min_p" not in sent
+
+
+def test_its_refusals_and_breaks_are_told(endpoint: str) -> None:
+    with pytest.raises(WorkbenchError, match=r"^The model does not exist"):
+        list(stream_external(endpoint, "other", QUESTION, Sampling()))
+    with pytest.raises(WorkbenchError, match="broke off"):
+        list(stream_external(endpoint, "my-lora", [Message(role="user", content="break off")], Sampling()))
+    with pytest.raises(WorkbenchError, match="cannot be reached"):
+        list(stream_external("http://127.0.0.1:9/v1", "my-lora", QUESTION, Sampling()))
+    with pytest.raises(WorkbenchError, match="not the address"):
+        list(stream_external("file:///etc", "my-lora", QUESTION, Sampling()))
