@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from workbench.data.tokens import TokensReport
-from workbench.formats.turns import warning
+from workbench.formats.wording import warning
 from workbench.records import RowProblem
 
 CUT_SHARE = 0.05

@@ -16,7 +16,7 @@ from workbench.data.files import FileRefused, NumberedRow, OpenFile, open_file
 from workbench.data.survey import Statistics, Survey
 from workbench.errors import Problem, WorkbenchError
 from workbench.formats import FORMATS, Format, Reading, columns_of, guess
-from workbench.formats.turns import error
+from workbench.formats.wording import error
 from workbench.records import Record, RowProblem
 
 GUESSED_FROM = 100

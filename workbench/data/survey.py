@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from statistics import quantiles
 
 from workbench.formats import Reading
-from workbench.formats.turns import warning
+from workbench.formats.wording import warning
 from workbench.records import Record, RowProblem
 
 _SHOWN = 20

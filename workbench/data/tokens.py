@@ -13,7 +13,7 @@ from typing import Any
 from workbench.data.rendering import Encoded, TrainOn, encode, encode_all
 from workbench.data.survey import Bin, histogram
 from workbench.errors import WorkbenchError
-from workbench.formats.turns import error, warning
+from workbench.formats.wording import error, warning
 from workbench.records import Conversation, Record, RowProblem
 
 _KEPT_A_KIND = 100

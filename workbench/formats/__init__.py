@@ -14,7 +14,8 @@ from typing import Any, ClassVar
 import orjson
 
 from workbench.errors import WorkbenchError
-from workbench.formats.turns import Reading, Said, Turn, columns_of, read_text, read_turns, refusal
+from workbench.formats.turns import Reading, Said, Turn, read_text, read_turns, refusal
+from workbench.formats.wording import columns_of
 from workbench.records import Record
 from workbench.registry import Registry
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
-from typing import Any, Literal, NamedTuple, TypeGuard
+from typing import Literal, NamedTuple, TypeGuard
 
+from workbench.formats.wording import error, excerpt, warning
 from workbench.records import Conversation, Message, RowProblem
 
 Role = Literal["system", "user", "assistant", "tool"]
@@ -39,7 +40,6 @@ ROLES: Mapping[str, Role] = {
 }
 """Every role name that is understood, in lower case."""
 
-EXCERPT = 120
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _MISSING = object()
@@ -102,44 +102,6 @@ class Reading(NamedTuple):
 def missing() -> object:
     """Stands for a value that a row lacks, where null would be another fault."""
     return _MISSING
-
-
-def excerpt(value: object) -> str:
-    """`value` shortened to one readable line, with what cannot be printed escaped."""
-    text = value if isinstance(value, str) else repr(value)
-    head = text[: EXCERPT + 1]
-    shown = "".join(mark if mark.isprintable() else mark.encode("unicode_escape").decode("ascii") for mark in head)
-    return shown[:EXCERPT] + "…" if len(shown) > EXCERPT else shown
-
-
-def columns_of(row: Mapping[str, Any]) -> str:
-    """The columns of `row` for a sentence: ``the columns “a” and “b”``."""
-    names = [f"“{excerpt(name)}”" for name in list(row)[:12]]
-    if not names:
-        return "no columns"
-    if len(row) > len(names):
-        names.append(f"{len(row) - len(names)} more")
-    listed = names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1]
-    return f"the column {listed}" if len(row) == 1 else f"the columns {listed}"
-
-
-def error(line: int | None, kind: str, message: str, remedy: str, shown: object = "") -> RowProblem:
-    """A fault for which the row is not used."""
-    return RowProblem(
-        line=line, severity="error", kind=kind, message=message, remedy=remedy, excerpt=excerpt(shown) if shown else ""
-    )
-
-
-def warning(line: int | None, kind: str, message: str, remedy: str, shown: object = "") -> RowProblem:
-    """A fault in spite of which the row is used."""
-    return RowProblem(
-        line=line,
-        severity="warning",
-        kind=kind,
-        message=message,
-        remedy=remedy,
-        excerpt=excerpt(shown) if shown else "",
-    )
 
 
 def refusal(line: int, kind: str, message: str, remedy: str, shown: object = "") -> Reading:

@@ -8,7 +8,7 @@ import zlib
 from typing import BinaryIO
 
 from workbench.data.files.rows import FileRefused
-from workbench.formats.turns import error
+from workbench.formats.wording import error
 
 _FREE = 64 * 1024 * 1024
 _RATIO = 200

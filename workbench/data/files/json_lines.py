@@ -14,7 +14,7 @@ import orjson
 
 from workbench.data.files.lines import Line, read_lines
 from workbench.data.files.rows import Note, NumberedRow
-from workbench.formats.turns import error, excerpt, warning
+from workbench.formats.wording import error, excerpt, warning
 from workbench.records import RowProblem
 
 _RESAVE = "Correct the line, or write the file with a JSON library."

@@ -9,7 +9,7 @@ from typing import BinaryIO
 from workbench.data.files.json_lines import parse
 from workbench.data.files.lines import Line, no_escapes
 from workbench.data.files.rows import ROW_LIMIT, Note, NumberedRow
-from workbench.formats.turns import error
+from workbench.formats.wording import error
 
 _CHUNK = 1 << 20
 _HEAD = 200

@@ -12,7 +12,7 @@ from typing import BinaryIO, Literal
 from workbench.data.files import json_lines, json_list, parquet, tables
 from workbench.data.files.gzipped import Unzipped
 from workbench.data.files.rows import FileRefused, Note, NumberedRow, Reader
-from workbench.formats.turns import error, warning
+from workbench.formats.wording import error, warning
 
 _HEAD = 64 * 1024
 _BOM = b"\xef\xbb\xbf"

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from workbench.data.files.rows import FileRefused, Note, NumberedRow
-from workbench.formats.turns import error
+from workbench.formats.wording import error
 
 _BATCH = 1_000
 

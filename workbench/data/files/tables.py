@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 import orjson
 
 from workbench.data.files.rows import ROW_LIMIT, Note, NumberedRow
-from workbench.formats.turns import error
+from workbench.formats.wording import error
 from workbench.records import RowProblem
 
 _NOT_UTF8 = re.compile("[\udc80-\udcff]")
