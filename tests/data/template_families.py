@@ -110,6 +110,17 @@ HARMONY = Family(
     "<|return|>",
 )
 
+# Lists the tools, and writes calls behind the words of an answer, between marks of their own.
+TOOLS = Family(
+    "with tools",
+    "{% if tools %}<|im_start|>system\n{{ tools[0].function.name }}<|im_end|>\n{% endif %}"
+    "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}"
+    "{% for call in m.tool_calls or [] %}<tool_call>{{ call.function.name }}"
+    "({{ call.function.arguments.at }})</tool_call>{% endfor %}<|im_end|>\n{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}",
+    ("<|im_start|>", "<|im_end|>", "<tool_call>", "</tool_call>"),
+    "<|im_end|>",
+)
+
 FAMILIES = (CHATML, GENERATION, LLAMA, GEMMA, GEMMA_STRICT, MISTRAL, QWEN3, HARMONY)
 
 

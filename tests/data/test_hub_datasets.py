@@ -24,7 +24,9 @@ def test_config_and_split_stand_in_the_reference(reference: str) -> None:
     assert parse_reference(reference) == REFERENCES[reference]
 
 
-@pytest.mark.parametrize("reference", ["hub:name", "hub:", "hub:../../etc/passwd", "hub:../..", "hub:org/name@", "hub:a/b c"])
+@pytest.mark.parametrize(
+    "reference", ["hub:name", "hub:", "hub:../../etc/passwd", "hub:../..", "hub:org/name@", "hub:a/b c"]
+)
 def test_what_is_no_reference_is_refused(reference: str, home: Home) -> None:
     with pytest.raises(WorkbenchError) as refused:
         DatasetLibrary(home).resolve(reference)

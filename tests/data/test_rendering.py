@@ -18,12 +18,14 @@ from template_families import (
     LLAMA,
     MISTRAL,
     QWEN3,
+    TOOLS,
     Family,
     tokenizer_of,
 )
 
 from workbench.data import TEMPLATES, Encoded, encode, encode_all, render, tokens_report
 from workbench.errors import WorkbenchError
+from workbench.formats import FORMATS
 from workbench.records import Conversation, Message
 
 Role = Literal["system", "user", "assistant", "tool"]
@@ -105,6 +107,29 @@ def test_thinking_parts_that_the_template_drops_are_not_looked_for() -> None:
         ("assistant", "<think>\nis it\n</think>\n\nno"),
     )
     assert answers(row, tokenizer, "assistant") == ["yes<|im_end|>", "<think>\nis it\n</think>\n\nno<|im_end|>"]
+
+
+@pytest.mark.parametrize("words", ["", "the answer is "])
+def test_tool_calls_are_trained_with_the_words_before_them(words: str) -> None:
+    call = {"type": "function", "function": {"name": "no", "arguments": '{"at": "question"}'}}
+    row = {
+        "messages": [
+            {"role": "user", "content": "why"},
+            {"role": "assistant", "content": words or None, "tool_calls": [call]},
+            {"role": "tool", "name": "no", "content": "so"},
+            {"role": "assistant", "content": "yes"},
+        ],
+        "tools": [{"type": "function", "function": {"name": "look"}}],
+    }
+    conversation = FORMATS.get("messages")().read(row, 1).conversation
+    assert conversation is not None
+    tokenizer = tokenizer_of(TOOLS)
+    assert answers(conversation, tokenizer, "assistant") == [
+        f"{words}<tool_call>no(question)</tool_call><|im_end|>",
+        "yes<|im_end|>",
+    ]
+    encoded = encode(conversation, tokenizer, train_on="all", max_length=999)
+    assert "system\nlook<|im_end|>" in tokenizer.decode(encoded.input_ids)
 
 
 def test_a_refused_system_prompt_moves_into_the_first_user_turn() -> None:
