@@ -56,6 +56,10 @@ class Method(Part, ABC):
     def peft_config(self, task: Task) -> Any:
         """The `peft.PeftConfig` that builds it. Imports peft."""
 
+    def learning_rate_factor(self, parameter: str) -> float:
+        """How many times the run's learning rate the trained `parameter` of that name learns with."""
+        return 1.0
+
 
 class Task(Part, ABC):
     """What the model learns to do. One file in ``tasks/``."""

@@ -17,7 +17,6 @@ class LoraPlus(LowRank):
     title: ClassVar[str] = "LoRA+"
     summary: ClassVar[str] = "LoRA whose second matrix learns faster than its first."
     order: ClassVar[int] = 3
-    untrained: ClassVar[str] = "LoRA+ needs an optimizer with two learning rates, which runs do not have yet."
     kind: Literal["lora_plus"] = "lora_plus"
     learning_rate_ratio: float = Field(
         16.0,
@@ -26,3 +25,6 @@ class LoraPlus(LowRank):
         title="Learning rate ratio",
         description="How many times the learning rate of A that of B is.",
     )
+
+    def learning_rate_factor(self, parameter: str) -> float:
+        return self.learning_rate_ratio if "lora_B" in parameter else 1.0

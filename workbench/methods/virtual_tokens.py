@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import ClassVar
 
 from pydantic import Field
 
@@ -17,7 +16,6 @@ from workbench.records import Blueprint, Module, ParameterCount, ParameterGroup
 class VirtualTokens(Method):
     """Trained vectors that stand before every row; no module of the base model is touched."""
 
-    untrained: ClassVar[str] = "Virtual tokens need padded batches, which runs do not make yet."
     tokens: int = Field(20, ge=1, le=4096, title="Virtual tokens", description="How many trained vectors stand first.")
 
     def targets(self, blueprint: Blueprint) -> tuple[Module, ...]:

@@ -6,7 +6,7 @@ Knows a run only through what it is handed; when to evaluate, save and stop is d
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,8 @@ class Lesson:
     objective: Objective
     machine: Machine
     fingerprint: str
+    learning_rate_factor: Callable[[str], float] = lambda _: 1.0
+    """How many times the learning rate a parameter of that name learns with."""
 
 
 class RunTrainer(Trainer):
@@ -65,6 +67,22 @@ class RunTrainer(Trainer):
             self.state.global_step = done
         else:
             self.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+
+    def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
+        """The Trainer's own, unless the method lets some parameters learn faster than others."""
+        groups: dict[float, list[Tensor]] = {}
+        for name, weight in self.subject.named_parameters():
+            if weight.requires_grad:
+                groups.setdefault(self.lesson.learning_rate_factor(name), []).append(weight)
+        if set(groups) == {1.0} or self.optimizer is not None:
+            return super().create_optimizer(model)
+        kind, options = self.get_optimizer_cls_and_kwargs(self.args, self.subject)
+        rate = self.lesson.training.learning_rate
+        shared = options | {"weight_decay": self.lesson.training.weight_decay}
+        slowest_first = [{"params": groups[factor], "lr": rate * factor} for factor in sorted(groups)]
+        optimizer: torch.optim.Optimizer = kind(slowest_first, **shared)
+        self.optimizer = optimizer
+        return optimizer
 
     # --- batches -----------------------------------------------------------------------------------------------------
 

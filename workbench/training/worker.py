@@ -108,6 +108,7 @@ class Worker:
             validation=validation,
             objective=choose_objective(subject.model, train, recompute=training.recompute_activations),
             machine=machine,
+            learning_rate_factor=self.config.method.learning_rate_factor,
             fingerprint=resume_fingerprint(self.config, dataset, subject.revision),
         )
         flow = Flow(lesson.plan, len(validation) > 0, self.stop, self.report)
