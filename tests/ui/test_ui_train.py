@@ -94,6 +94,19 @@ def test_a_seventy_billion_model_is_counted_without_its_weights(page: Page) -> N
     assert "16,384,000" in page.recount()
 
 
+def test_the_memory_follows_the_form_and_tells_what_would_fit(page: Page) -> None:
+    page.recount()
+    small = str(page.values[page.side.memory])
+    assert "Memory of a training step" in small
+    page.set("Batch size", 512)
+    page.set("Max length", 8192)
+    page.recount()
+    assert "does not fit" in str(page.values[page.side.memory])
+    page.set("Learning rate", 0)
+    assert "2,442,240" in page.recount()
+    assert page.values[page.side.memory] == ""
+
+
 def test_the_server_answers_a_slider_within_five_milliseconds(page: Page) -> None:
     page.recount()
     times = []

@@ -84,6 +84,16 @@ class RunForm:
         return [*self._form.components.values(), self.method.pattern]
 
     @property
+    def touched(self) -> list[Any]:
+        """The events that tell of a hand on anything that the count or the memory depends on."""
+        mine = [
+            component.input  # type: ignore[attr-defined]
+            for path, component in self._form.components.items()
+            if path.startswith(("data.", "training.")) and component is not self.dataset
+        ]
+        return [*self.method.touched, *mine]
+
+    @property
     def outputs(self) -> list[Any]:
         """Everything that `fill` and `mark` may change."""
         return [*self.components, self.model_card, self.dataset_card]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,11 +11,14 @@ import gradio as gr
 from gradio.components import Component
 
 from workbench import config_file
+from workbench.calculator.device import Device, this_device
+from workbench.calculator.verdict import estimate
 from workbench.config import RunConfig
 from workbench.errors import WorkbenchError
 from workbench.ui.components.count import count_panel, no_count
 from workbench.ui.components.form import Updates
 from workbench.ui.components.markup import markup
+from workbench.ui.components.memory import memory_panel
 from workbench.ui.components.problems import problem_list
 from workbench.ui.run_form import RunForm
 
@@ -29,6 +33,8 @@ QUICK: dict[str, Any] = {
     "show_progress": "hidden",
     "api_visibility": "private",
 }
+DEVICE_SECONDS = 5.0
+"""What is free on the device is looked up no more often than this."""
 SLOW: dict[str, Any] = {"show_progress": "minimal", "api_visibility": "private", "concurrency_limit": 4}
 
 Values = Mapping[Component, Any]
@@ -50,6 +56,7 @@ class Side:
 
     def __init__(self) -> None:
         self.count = markup()
+        self.memory = markup()
         self.problems = markup()
         self.start = gr.Button("Start run", variant="primary", size="lg")
         with gr.Row():
@@ -67,14 +74,15 @@ class Train:
         self._services = services
         self._form = form
         self._side = side
+        self._looked: tuple[float, Device | None] = (0.0, None)
 
     def wire(self, site: gr.Blocks) -> None:
         """Connect every event of the page."""
         form, side = self._form, self._side
         read = {*form.components, side.marked}
-        shown = [*form.outputs, side.count, side.problems, side.marked]
+        shown = [*form.outputs, side.count, side.memory, side.problems, side.marked]
         kind = form.method.kind
-        gr.on(form.method.touched, self.recount, read, shown, **QUICK)
+        gr.on(form.touched, self.recount, read, shown, **QUICK)
         kind.input(self.choose_method, {kind}, form.method.components, **QUICK).then(self.recount, read, shown, **QUICK)
         form.base_model.change(self.choose_model, read, shown, **SLOW).then(self.recount, read, shown, **QUICK)
         form.dataset.change(self.choose_dataset, read, [form.dataset_card], **SLOW)
@@ -99,7 +107,24 @@ class Train:
             count = self._services.count(self._form.read_method(values))
         except WorkbenchError as error:
             return self._marked(error, values) | {self._side.count: no_count(error.message)}
-        return self._marked(None, values) | {self._side.count: count_panel(count)}
+        return self._marked(None, values) | {self._side.count: count_panel(count)} | self._memory(values)
+
+    def _memory(self, values: Values) -> Updates:
+        """The memory of a step, as long as the whole form makes sense."""
+        try:
+            config = self._form.read(values)
+            blueprint = self._services.models.blueprint(config.base_model)
+        except WorkbenchError:
+            return {self._side.memory: ""}
+        return {self._side.memory: memory_panel(estimate(config, blueprint, self._device()))}
+
+    def _device(self) -> Device:
+        """What this machine has, looked at again after a few seconds."""
+        looked, device = self._looked
+        if device is None or time.monotonic() - looked > DEVICE_SECONDS:
+            device = this_device()
+            self._looked = (time.monotonic(), device)
+        return device
 
     def choose_method(self, values: Values) -> Updates:
         """The fields of the chosen method."""

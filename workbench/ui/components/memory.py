@@ -1,0 +1,41 @@
+"""The memory of a training step against what the device has: a stacked bar, a verdict, and what would make it fit."""
+
+from __future__ import annotations
+
+import html
+
+from workbench.calculator.verdict import Estimate
+from workbench.numbers import size
+
+PARTS = ("weights", "adapter", "activations", "logits", "overhead")
+WORDS = {"fits": "fits", "tight": "is tight", "does not fit": "does not fit"}
+
+
+def memory_panel(estimate: Estimate) -> str:
+    """The estimate for the settings at hand."""
+    memory, device = estimate.memory, estimate.device
+    room = max(memory.total, device.free)
+    bars = "".join(
+        f'<span class="lw-part-{part}" style="width:{100 * getattr(memory, part) / room:.2f}%"></span>'
+        for part in PARTS
+    )
+    listed = "".join(
+        f'<div><dt><span class="lw-key lw-part-{part}"></span>{part}</dt><dd>{size(getattr(memory, part))}</dd></div>'
+        for part in PARTS
+    )
+    kind = estimate.verdict.replace(" ", "-")
+    return (
+        '<section class="lw-count" aria-label="Memory of a training step">'
+        f'<p class="lw-label">Memory of a training step</p>'
+        f'<p class="lw-verdict lw-verdict-{kind}">{size(memory.total)} {WORDS[estimate.verdict]}'
+        f"<span> {size(device.free)} free on {html.escape(device.name)}</span></p>"
+        f'<div class="lw-bar" aria-hidden="true">{bars}</div><dl class="lw-facts">{listed}</dl>{_changes(estimate)}'
+        "</section>"
+    )
+
+
+def _changes(estimate: Estimate) -> str:
+    if not estimate.changes:
+        return ""
+    items = "".join(f"<li>{html.escape(change.label)}: {size(change.total)}</li>" for change in estimate.changes)
+    return f'<p class="lw-label">The cheapest changes that make it fit</p><ul class="lw-changes">{items}</ul>'
