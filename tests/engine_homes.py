@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from workbench.config import RunConfig
+from workbench.events import Finished
 from workbench.home import Home
+from workbench.runs.events_log import EventWriter
 from workbench.runs.folder import RunFolder
 
 
@@ -36,4 +38,7 @@ def save_run(home: Home, run_id: str, base: Path, *, seed: int = 1, **options: A
     """A run of the model in `base` with a finished adapter."""
     folder = RunFolder.create(home, RunConfig.parse({"base_model": f"folder:{base}"}), run_id=run_id)
     save_random_adapter(base, folder.adapter, seed, **options)
+    writer = EventWriter(folder)
+    writer.write(Finished(step=1, stopped=False))
+    writer.close()
     return folder
