@@ -116,7 +116,8 @@ TOOLS = Family(
     "{% if tools %}<|im_start|>system\n{{ tools[0].function.name }}<|im_end|>\n{% endif %}"
     "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}"
     "{% for call in m.tool_calls or [] %}<tool_call>{{ call.function.name }}"
-    "({{ call.function.arguments.at }})</tool_call>{% endfor %}<|im_end|>\n{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}",
+    "({{ call.function.arguments.at }})</tool_call>{% endfor %}"
+    "<|im_end|>\n{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}",
     ("<|im_start|>", "<|im_end|>", "<tool_call>", "</tool_call>"),
     "<|im_end|>",
 )

@@ -181,3 +181,22 @@ def test_progress_reaches_the_end(tmp_path: Path) -> None:
     assert shares == sorted(shares)
     assert shares[0] < 0.6
     assert shares[-1] > 0.9
+
+
+def test_lines_across_the_borders_of_chunks_stay_whole(tmp_path: Path) -> None:
+    rows = [{"q": f"why {n}", "a": f"{n} " + "so " * (n * 37 % 9_000)} for n in range(300)]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    report, found = read(tmp_path / "rows.jsonl")
+    assert report.refused == 0
+    assert [(row.said[0][1], row.said[1][1]) for row in found] == [(row["q"], row["a"]) for row in rows]
+
+
+def test_repeats_are_told_apart_by_how_alike_they_are(tmp_path: Path) -> None:
+    answers = ("So it is.", "so it  is", "So it is.", "so it  is", "Not so.")
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps({"q": "why", "a": words}) + "\n" for words in answers))
+    report, _ = read(tmp_path / "rows.jsonl")
+    assert [(problem.line, problem.kind) for problem in report.problems] == [
+        (2, "near-duplicate"),
+        (3, "duplicate"),
+        (4, "duplicate"),
+    ]
