@@ -5,6 +5,7 @@ Whatever happens, no step is lost or told twice, and nothing stays “running”
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -28,6 +29,7 @@ from runs_kit import (
     worker_pid,
 )
 
+from workbench.errors import WorkbenchError
 from workbench.home import Home
 from workbench.records import Run, RunStatus
 from workbench.runs import Runs, history
@@ -339,3 +341,34 @@ def test_a_queued_folder_that_is_put_there_by_hand_is_run(home: Home, serving: S
     runs = serving()
     folder = RunFolder.create(home, fake_config("steps=3"))
     assert wait_for(runs, folder.id, *OVER).status is RunStatus.FINISHED
+
+
+def test_a_full_disk_refuses_a_new_run_with_a_sentence_and_leaves_nothing(
+    home: Home, serving: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = serving()
+
+    def full(path: Path, entry: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr("workbench.runs.history.append", full)
+        with pytest.raises(WorkbenchError, match="No space left on device"):
+            runs.submit(fake_config("steps=2"))
+    assert list(home.runs.iterdir()) == []
+    assert wait_for(runs, runs.submit(fake_config("steps=2")).id, *OVER).status is RunStatus.FINISHED
+
+
+def test_a_start_that_cannot_be_written_down_is_tried_again(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = serving()
+    append, failures = history.append, [2]
+
+    def full_at_first(path: Path, entry: history.Entry) -> None:
+        if isinstance(entry, history.Launched) and failures[0]:
+            failures[0] -= 1
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        append(path, entry)
+
+    monkeypatch.setattr("workbench.runs.history.append", full_at_first)
+    run = wait_for(runs, runs.submit(fake_config("steps=2")).id, *OVER)
+    assert (run.status, run.attempts, failures) == (RunStatus.FINISHED, 1, [0])

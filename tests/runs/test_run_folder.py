@@ -16,7 +16,7 @@ from workbench.home import Home
 from workbench.runs import history, manifest
 from workbench.runs.folder import RunFolder, run_folder
 from workbench.runs.lock import locked, run_lock
-from workbench.runs.process import lives, mark_of, own_mark, suspended
+from workbench.runs.process import lives, mark_of, own_mark, same_boot
 from workbench.runs.pulse import Pulse
 
 
@@ -153,13 +153,14 @@ def test_a_mark_tells_one_process_from_another() -> None:
         assert mark != own_mark()
         assert lives(child.pid, mark)
         assert not lives(child.pid, own_mark())
-        assert not suspended(child.pid)
+        assert same_boot(mark)
         child.kill()
         deadline = time.monotonic() + 5
         while lives(child.pid, mark):  # a zombie until it is waited for, and a zombie does not live
             assert time.monotonic() < deadline
             time.sleep(0.01)
     assert mark_of(child.pid) is None
+    assert not same_boot("another-boot:1")
 
 
 def test_history_survives_a_line_that_was_cut(folder: RunFolder) -> None:

@@ -79,7 +79,7 @@ def test_two_runs_share_a_device_when_the_user_says_so(runs: Runs) -> None:
     runs.set_queue(slots=2)
     first, second, third = (submit(runs, "steps=80 pause=0.03") for _ in range(3))
     wait_until(runs, second.id, lambda run: run.step >= 1)
-    assert runs.get(first.id).status is RunStatus.RUNNING
+    assert runs.get(first.id).status.active
     assert runs.get(third.id).status is RunStatus.QUEUED
     for run in (first, second, third):
         assert wait_for(runs, run.id, *OVER).status is RunStatus.FINISHED
@@ -99,7 +99,7 @@ def test_two_cards_run_two_runs_each_on_its_own(home: Home) -> None:
     try:
         first, second = (submit(runs, "steps=100 pause=0.03 then=tell-device") for _ in range(2))
         wait_until(runs, second.id, lambda run: run.step >= 1)
-        assert runs.get(first.id).status is RunStatus.RUNNING
+        assert runs.get(first.id).status.active
         for run in (first, second):
             wait_for(runs, run.id, RunStatus.FINISHED)
         assert {runs.log(run.id).strip() for run in (first, second)} == {"device 0", "device 1"}

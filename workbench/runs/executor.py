@@ -1,4 +1,4 @@
-"""What it takes to run workers somewhere: five calls. One file an executor in ``executors/``.
+"""What it takes to run workers somewhere: four calls. One file an executor in ``executors/``.
 
 An executor on another machine needs a folder that both sides see, and the same worker command; nothing else crosses.
 """
@@ -26,9 +26,6 @@ class Executor(Protocol):
 
     def alive(self, worker: Worker) -> bool:
         """Whether that very worker still exists, running or suspended; reaps it when it is this process's child."""
-
-    def suspended(self, worker: Worker) -> bool:
-        """Whether it was halted from outside."""
 
     def exit_code(self, worker: Worker) -> int | None:
         """How it ended, negative for a signal; None when that cannot be known."""

@@ -36,12 +36,10 @@ def lives(pid: int, mark: str) -> bool:
     return mark_of(pid) == mark
 
 
-def suspended(pid: int) -> bool:
-    """Whether the process was halted by SIGSTOP or a debugger."""
-    try:
-        return psutil.Process(pid).status() in (psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP)
-    except psutil.NoSuchProcess:
-        return False
+def same_boot(mark: str) -> bool:
+    """Whether a process with this mark was started since this machine was; a mark from elsewhere was not."""
+    boot = _boot_id()
+    return mark.startswith(f"{boot}:") if boot else ":" not in mark
 
 
 def _linux_mark(pid: int) -> str:

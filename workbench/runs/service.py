@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
@@ -25,6 +25,8 @@ from workbench.runs.queue import QueueState
 from workbench.runs.reading import RunReader
 from workbench.runs.supervisor import Supervisor
 from workbench.runs.watch import Patience
+
+T = TypeVar("T")
 
 
 class Runs(RunReader):
@@ -72,7 +74,7 @@ class Runs(RunReader):
             self._supervisor.waiting.add(folder.id)
             return self._refreshed(folder.id)
 
-        return self._supervisor.ask(change)
+        return self._do(change)
 
     def stop(self, run_id: str) -> Run:
         """Take a queued run out of the queue; ask a running one to save and stop. One that is over stays as it is."""
@@ -87,7 +89,7 @@ class Runs(RunReader):
                 folder.request_stop()
             return self._refreshed(run_id)
 
-        return self._supervisor.ask(change)
+        return self._do(change)
 
     def cancel(self, run_id: str) -> Run:
         """End a run this instant, without saving; what it saved before stays."""
@@ -100,7 +102,7 @@ class Runs(RunReader):
                 return self._refreshed(run_id)
             return self.stop(run_id)
 
-        return self._supervisor.ask(change)
+        return self._do(change)
 
     def resume(self, run_id: str) -> Run:
         """Queue a run again, to go on from its newest valid checkpoint; raises `WorkbenchError` when it cannot."""
@@ -119,7 +121,7 @@ class Runs(RunReader):
             self._supervisor.waiting.add(run_id)
             return self._refreshed(run_id)
 
-        return self._supervisor.ask(change)
+        return self._do(change)
 
     def delete(self, run_id: str) -> None:
         """Remove a run and its folder; raises `WorkbenchError` while a worker is at it."""
@@ -131,7 +133,7 @@ class Runs(RunReader):
             self._catalogue.forget(run_id)
             shutil.rmtree(doomed, ignore_errors=True)
 
-        self._supervisor.ask(change)
+        self._do(change)
 
     # --- labels ---
 
@@ -147,7 +149,7 @@ class Runs(RunReader):
             labels.save(labels.changed(folder.labels, **values), folder.labels_file)
             return self._refreshed(run_id)
 
-        return self._supervisor.ask(change)
+        return self._do(change)
 
     # --- checkpoints ---
 
@@ -158,7 +160,7 @@ class Runs(RunReader):
             self._idle_folder(run_id).remove_checkpoint(name)
             return self._refreshed(run_id)
 
-        return self._supervisor.ask(change)
+        return self._do(change)
 
     def thin_checkpoints(self, run_id: str, keep: int = 1) -> Run:
         """Remove all but the newest `keep` checkpoints and the one with the best eval loss."""
@@ -172,7 +174,7 @@ class Runs(RunReader):
                     folder.remove_checkpoint(checkpoint.name)
             return self._refreshed(run_id)
 
-        return self._supervisor.ask(change)
+        return self._do(change)
 
     # --- queue ---
 
@@ -187,7 +189,7 @@ class Runs(RunReader):
             self._supervisor.waiting.move(run_id, place)
             return self._queue_changed()
 
-        return self._supervisor.ask(change)
+        return self._do(change)
 
     def set_queue(self, *, paused: bool | None = None, slots: int | None = None) -> QueueState:
         """Pause the queue or let it go on; let so many runs share a device. What runs goes on either way."""
@@ -199,13 +201,23 @@ class Runs(RunReader):
                 raise WorkbenchError.of(problems_of(error)) from error
             return self._queue_changed()
 
-        return self._supervisor.ask(change)
+        return self._do(change)
 
     # --- index ---
 
     def reindex(self) -> int:
         """Make the index again from the folders; returns how many runs there are."""
         return self._supervisor.ask(self._catalogue.rebuild)
+
+    def _do(self, change: Callable[[], T]) -> T:
+        """Let the supervisor's thread do it; raises `WorkbenchError` when the disk does not take it."""
+        try:
+            return self._supervisor.ask(change)
+        except OSError as error:
+            raise WorkbenchError(
+                f"This could not be written under {self._home.path}: {error.strerror or error}.",
+                remedy="Free some space there, and see that the folder is writable.",
+            ) from error
 
     def _refreshed(self, run_id: str) -> Run:
         self._catalogue.refresh(run_id)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from workbench.config import RunConfig
-from workbench.events import Failed, Finished
+from workbench.events import Failed, Finished, Phase
 from workbench.records import Checkpoint, Run, RunStatus
 from workbench.runs.history import Cancelled, Entry, Interrupted, Launched, Queued, StopAsked
 from workbench.runs.labels import Labels
@@ -147,6 +147,9 @@ def _reached(account: Account) -> dict[str, Any]:
 def _doing(account: Account) -> dict[str, Any]:
     """What its worker is busy with."""
     progress, total = account.progress, _total_steps(account)
+    launched = attempt(account.history)
+    if launched is not None and progress.seq <= launched.after:
+        return {"phase": Phase.STARTING.value}  # what earlier attempts were busy with is over
     pace = progress.seconds_per_step
     return {
         "phase": progress.phase.value if progress.phase else "",

@@ -88,11 +88,6 @@ class Supervisor(threading.Thread):
             watch.killed = True
             self._executor.signal(watch.worker, "SIGKILL")
 
-    def worker(self, run_id: str) -> Worker | None:
-        """The worker that is at a run at this moment."""
-        watch = self._watches.get(run_id)
-        return watch.worker if watch is not None else None
-
     def index_is_damaged(self) -> None:
         """To be called by a reader that met it; the index is made again at the next tick."""
         self._damaged.set()
@@ -201,6 +196,7 @@ class Supervisor(threading.Thread):
             if other is not None:
                 self._adopt(run_id, other, watch.lane)
                 return
+            folder.clear_stop()
             code = self._executor.exit_code(watch.worker)
             self._note(run_id, obituary(folder, code, began=progress.seq > launched.after))
         self._executor.signal(watch.worker, "SIGKILL")  # takes along what it started and left behind
@@ -260,7 +256,12 @@ class Supervisor(threading.Thread):
             self._refuse(run_id, f"The worker could not be started: {error}.")
             return False
         self._watches[run_id] = Watch(worker, self._patience, lane.name)
-        self._note(run_id, history.Launched(time=time.time(), worker=worker, after=after, lane=lane.name))
+        try:
+            self._note(run_id, history.Launched(time=time.time(), worker=worker, after=after, lane=lane.name))
+        except OSError:  # nobody would find it again, and a disk so full lets it do nothing
+            self._executor.signal(worker, "SIGKILL")
+            del self._watches[run_id]
+            raise
         self.waiting.remove(run_id)
         return True
 

@@ -15,8 +15,10 @@ import psutil
 from workbench.runs.executor import EXECUTORS, SignalName
 from workbench.runs.folder import RunFolder
 from workbench.runs.history import Worker
-from workbench.runs.process import lives, mark_of, suspended
+from workbench.runs.process import lives, mark_of, same_boot
 
+BELONGS = "WORKBENCH_RUN"
+"""In the environment of a worker and of whatever it starts: tells them from a session that got the same number."""
 COMMAND = (sys.executable, "-m", "workbench.training")
 
 
@@ -39,7 +41,7 @@ class LocalExecutor:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                env={**os.environ, **environment, "PYTHONUNBUFFERED": "1"},
+                env={**os.environ, **environment, "PYTHONUNBUFFERED": "1", BELONGS: folder.id},
             )
         self._children[child.pid] = child
         mark = mark_of(child.pid) or "gone"  # one that ended at once is a zombie by now: alive() reaps it
@@ -51,9 +53,6 @@ class LocalExecutor:
             self._exit_codes[worker.mark] = child.returncode
             del self._children[worker.pid]
         return lives(worker.pid, worker.mark)
-
-    def suspended(self, worker: Worker) -> bool:
-        return lives(worker.pid, worker.mark) and suspended(worker.pid)
 
     def exit_code(self, worker: Worker) -> int | None:
         return self._exit_codes.get(worker.mark)
@@ -69,12 +68,16 @@ class LocalExecutor:
 
 
 def _session(worker: Worker) -> list[psutil.Process]:
-    """The worker and what it started, also when it is gone itself; none when its pid means another process by now."""
-    if psutil.pid_exists(worker.pid) and mark_of(worker.pid) not in (worker.mark, None):
+    """The worker and what it started, also when it is gone itself; never a process that is not of its making."""
+    if not same_boot(worker.mark) or (psutil.pid_exists(worker.pid) and mark_of(worker.pid) not in (worker.mark, None)):
         return []
-    found = []
-    for process in psutil.process_iter():
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            if os.getsid(process.pid) == worker.pid:
-                found.append(process)
-    return found
+    return [process for process in psutil.process_iter() if _is_of(process, worker)]
+
+
+def _is_of(process: psutil.Process, worker: Worker) -> bool:
+    try:
+        if os.getsid(process.pid) != worker.pid:
+            return False
+        return process.pid == worker.pid or BELONGS in process.environ()
+    except (psutil.Error, ProcessLookupError, PermissionError):
+        return False
