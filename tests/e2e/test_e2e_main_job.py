@@ -91,7 +91,7 @@ def _watch(page: Page) -> None:
     assert page.evaluate("() => document.querySelector('.lw-plot').layout.xaxis.range") == [1, 3]
     page.reload()
     page.wait_for_function(_points(5), timeout=MINUTES)
-    expect(page.get_by_role("status")).to_contain_text("finished", timeout=10 * MINUTES)
+    expect(page.locator(".lw-run [role=status]")).to_contain_text("finished", timeout=10 * MINUTES)
     page.wait_for_function(_points(STEPS))
     assert page.evaluate("() => document.querySelector('.lw-plot').data.map(trace => trace.name)") == [
         "train",
@@ -108,7 +108,7 @@ def _talk(page: Page) -> tuple[str, str]:
     page.get_by_role("link", name="Talk to it").click()
     expect(page.locator(".lw-pane")).to_have_count(2)
     page.get_by_role("spinbutton", name="Max tokens").fill(str(ANSWER_TOKENS))
-    page.get_by_role("textbox", name="Prompt").fill(PROMPT)
+    page.get_by_role("textbox", name="Prompt", exact=True).fill(PROMPT)
     page.keyboard.press("Enter")
     expect(page.get_by_role("button", name="Send to all")).to_be_disabled()
     expect(page.get_by_role("button", name="Send to all")).to_be_enabled(timeout=5 * MINUTES)

@@ -156,7 +156,7 @@ def test_stop_resume_and_delete(page: Page, some_runs: tuple[str, FakeRuns]) -> 
     expect(page.get_by_role("button", name="Stopping")).to_be_disabled()
     page.goto(f"{address}/runs?run=failed")
     page.get_by_role("button", name="Resume").click()
-    expect(page.get_by_role("status")).to_contain_text("queued")
+    expect(page.locator(".lw-run [role=status]")).to_contain_text("queued")
     assert ("stop", "live") in runs.actions
     assert ("resume", "failed") in runs.actions
     page.goto(f"{address}/runs?run=done")
@@ -172,14 +172,14 @@ def test_panes_answer_at_once_and_stop(page: Page, some_runs: tuple[str, FakeRun
     page.goto(f"{some_runs[0]}/playground?adapters=done")
     panes = page.locator(".lw-pane")
     expect(panes).to_have_count(2)
-    page.get_by_role("textbox", name="Prompt").fill("hello there")
+    page.get_by_role("textbox", name="Prompt", exact=True).fill("hello there")
     page.keyboard.press("Enter")
     expect(panes.nth(0)).to_contain_text("I am base and you said: hello there")
     expect(panes.nth(1)).to_contain_text("I am done and you said: hello there")
     expect(panes.nth(1)).to_contain_text("3f9ac01b")
     expect(panes.nth(1)).to_contain_text("tokens/s")
     expect(page.get_by_role("button", name="Send to all")).to_be_enabled()
-    page.get_by_role("textbox", name="Prompt").fill("again")
+    page.get_by_role("textbox", name="Prompt", exact=True).fill("again")
     page.keyboard.press("Enter")
     page.get_by_role("button", name="Stop all").click()
     expect(panes.nth(0)).to_contain_text("stopped")
@@ -188,7 +188,9 @@ def test_panes_answer_at_once_and_stop(page: Page, some_runs: tuple[str, FakeRun
 
 def test_markup_in_prompt_and_answer_stays_text(page: Page, some_runs: tuple[str, FakeRuns]) -> None:
     page.goto(f"{some_runs[0]}/playground?adapters=done")
-    page.get_by_role("textbox", name="Prompt").fill("<img src=x onerror=document.title='owned'><form action=//evil>")
+    page.get_by_role("textbox", name="Prompt", exact=True).fill(
+        "<img src=x onerror=document.title='owned'><form action=//evil>"
+    )
     page.keyboard.press("Enter")
     expect(page.locator(".lw-pane").first).to_contain_text("I am base and you said: <img")
     assert page.locator(".lw-pane img, .lw-pane form").count() == 0
