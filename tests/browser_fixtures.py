@@ -25,9 +25,9 @@ ROOT = Path(__file__).parents[1]
 START_SECONDS = 90
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """A chromium without a window."""
+    """A chromium without a window; closed after each file, since an event loop runs in this thread until then."""
     from browser import browser_path
     from playwright.sync_api import sync_playwright
 
