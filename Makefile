@@ -6,6 +6,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 ARGS ?=
+# What a benchmark measures itself against is started by it.
+BENCHMARKS := $(filter-out benchmarks/plain_%,$(wildcard benchmarks/*.py))
 
 .PHONY: run demo test quality figures clean help
 
@@ -28,7 +30,7 @@ quality: $(VENV)/installed-test ## ruff, format and types
 	$(BIN)/mypy
 
 figures: $(VENV)/installed-test ## measure what the README says, on this machine
-	@for bench in benchmarks/[a-z]*.py; do echo "== $$bench"; $(BIN)/python $$bench || exit 1; done
+	@for bench in $(BENCHMARKS); do echo "== $$bench"; $(BIN)/python $$bench || exit 1; done
 
 clean: ## remove the environment and the caches
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info

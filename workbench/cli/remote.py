@@ -72,9 +72,15 @@ class Remote:
             if response.is_error:
                 response.read()
                 raise _refusal(response)
+            failed = False
             for line in response.iter_lines():
-                if line.startswith("data: "):
-                    yield Delta.model_validate_json(line.removeprefix("data: "))
+                failed = failed or line == "event: problem"
+                if not line.startswith("data: "):
+                    continue
+                data = line.removeprefix("data: ")
+                if failed:
+                    raise WorkbenchError.of(Problem(**problem) for problem in json.loads(data))
+                yield Delta.model_validate_json(data)
 
     def _ask(self, verb: str, path: str, **options: Any) -> Any:
         try:

@@ -11,7 +11,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 CHUNK = 128
 """Labelled positions projected at a time: measured fastest on a CPU for vocabularies of 49k."""
@@ -37,14 +36,20 @@ class _FrozenHeadLoss(torch.autograd.Function):
 
 
 def _chunk(hidden: Tensor, weight: Tensor, targets: Tensor, gradient: Tensor | None) -> Tensor:
-    logits = functional.linear(hidden, weight).float()
-    normaliser = torch.logsumexp(logits, dim=1, keepdim=True)
-    chosen = logits.gather(1, targets[:, None])
+    """The summed loss of a chunk; its gradient goes into `gradient`.
+
+    The logits stand on their side, (V, L): in that orientation BLAS multiplies a fifth faster by so tall a weight.
+    """
+    logits = (weight @ hidden.t()).float()
+    largest = logits.amax(dim=0, keepdim=True)
+    chosen = logits.gather(0, targets[None])
+    exponentials = logits.sub_(largest).exp_()
+    total = exponentials.sum(dim=0, keepdim=True)
     if gradient is not None:
-        probabilities = logits.sub_(normaliser).exp_()
-        probabilities.scatter_add_(1, targets[:, None], torch.full_like(chosen, -1.0))
-        torch.mm(probabilities.to(weight.dtype), weight, out=gradient)
-    return (normaliser - chosen).sum()
+        probabilities = exponentials.div_(total)
+        probabilities.scatter_add_(0, targets[None], torch.full_like(chosen, -1.0))
+        gradient.copy_((weight.t() @ probabilities.to(weight.dtype)).t())
+    return (total.log_() + largest - chosen).sum()
 
 
 def frozen_head_loss(hidden: Tensor, weight: Tensor, targets: Tensor) -> Tensor:

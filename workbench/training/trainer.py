@@ -198,7 +198,7 @@ def _arguments(lesson: Lesson, folder: Path) -> TrainingArguments:
         weight_decay=training.weight_decay,
         max_grad_norm=training.max_grad_norm,
         seed=training.seed,
-        optim="adamw_torch_fused" if lesson.machine.device == "cuda" else "adamw_torch",
+        optim="adamw_torch_fused",
         use_cpu=lesson.machine.device == "cpu",
         logging_nan_inf_filter=False,
         remove_unused_columns=False,
