@@ -21,6 +21,7 @@ from browser import ensure_browser  # noqa: E402
 PROMPT = "How long does it take to get a building permit?"
 WIDE, PHONE = {"width": 1280, "height": 860}, {"width": 390, "height": 844}
 ANSWER_MILLISECONDS = 120_000
+SETTLE_MILLISECONDS = 1500
 
 
 def main() -> None:
@@ -64,17 +65,23 @@ def train(page: Page, address: str, picture: Path) -> str:
     """The Train page once it has counted; returns the newest run's id."""
     page.goto(address)
     page.wait_for_selector(".lw-number:not(.lw-none)")
-    page.wait_for_load_state("networkidle")
+    settle(page)
     page.screenshot(path=picture)
     runs = page.evaluate("() => fetch('api/runs').then(answer => answer.json())")
     return str(runs[0]["id"])
+
+
+def settle(page: Page) -> None:
+    """Fonts are there, and what moves has come to rest."""
+    page.evaluate("() => document.fonts.ready.then(() => true)")
+    page.wait_for_timeout(SETTLE_MILLISECONDS)
 
 
 def show_run(page: Page, address: str, run: str, picture: Path) -> None:
     """One run with its curve."""
     page.goto(f"{address}/runs?run={run}")
     page.wait_for_selector(".lw-plot.js-plotly-plot")
-    page.wait_for_load_state("networkidle")
+    settle(page)
     page.screenshot(path=picture)
 
 
@@ -82,7 +89,7 @@ def talk(page: Page, address: str, run: str, picture: Path) -> None:
     """Base model and adapter with an answer each."""
     page.goto(f"{address}/playground?adapters={run}")
     page.get_by_role("spinbutton", name="Max tokens").fill("60")
-    page.get_by_role("textbox", name="Prompt").fill(PROMPT)
+    page.get_by_role("textbox", name="Prompt", exact=True).fill(PROMPT)
     page.keyboard.press("Enter")
     send = page.get_by_role("button", name="Send to all")
     expect(send).to_be_disabled()
