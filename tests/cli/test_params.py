@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from workbench.cli.main import main
-from workbench.cli.params import Overrides, overridden, read_targets
+from workbench.cli.params import Overrides, overridden
 from workbench.config import RunConfig
+from workbench.methods.targeted import Targeted
 
 LLAMA_70B = "hub:meta-llama/Llama-3.1-70B-Instruct"
 
@@ -54,14 +55,16 @@ def test_another_method_starts_from_its_own_defaults() -> None:
 @pytest.mark.parametrize(
     ("text", "targets"),
     [
-        ("q_proj, v_proj", ["q_proj", "v_proj"]),
+        ("q_proj, v_proj", ("q_proj", "v_proj")),
         ("all-linear", "all-linear"),
         (r".*layers\.\d+\.mlp\..*", r".*layers\.\d+\.mlp\..*"),
-        ("self_attn.q_proj", ["self_attn.q_proj"]),
+        ("self_attn.q_proj", ("self_attn.q_proj",)),
     ],
 )
 def test_targets_are_names_or_an_expression(text: str, targets: object) -> None:
-    assert read_targets(text) == targets
+    method = overridden(RunConfig(), Overrides(targets=text)).method
+    assert isinstance(method, Targeted)
+    assert method.target_modules == targets
 
 
 def test_a_target_that_the_model_lacks_names_those_it_has(capsys: pytest.CaptureFixture[str]) -> None:

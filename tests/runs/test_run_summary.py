@@ -46,6 +46,8 @@ def folded(*events: Event) -> Progress:
 
 STATES: list[tuple[list[Entry], list[Event], RunStatus]] = [
     ([QUEUED], [], RunStatus.QUEUED),
+    ([QUEUED], [PHASE, DONE], RunStatus.FINISHED),
+    ([QUEUED, QUEUED], [PHASE, BROKEN], RunStatus.QUEUED),
     ([QUEUED, launched()], [], RunStatus.STARTING),
     ([QUEUED, launched()], [PHASE], RunStatus.RUNNING),
     ([QUEUED, launched(), StopAsked(time=6)], [PHASE], RunStatus.STOPPING),

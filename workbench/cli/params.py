@@ -15,6 +15,7 @@ from workbench.calculator.device import this_device
 from workbench.calculator.report import ParameterReport, parameter_report
 from workbench.config import RunConfig, refuse
 from workbench.home import Home
+from workbench.methods.matching import parse_targets
 from workbench.models import Models
 from workbench.numbers import share, size
 
@@ -55,15 +56,8 @@ def overridden(config: RunConfig, overrides: Overrides) -> RunConfig:
     if overrides.alpha is not None:
         values["method"]["alpha"] = overrides.alpha
     if overrides.targets is not None:
-        values["method"]["target_modules"] = read_targets(overrides.targets)
+        values["method"]["target_modules"] = parse_targets(overrides.targets)
     return RunConfig.parse(values)
-
-
-def read_targets(text: str) -> str | list[str]:
-    """``q_proj,v_proj`` is a list of names; ``all-linear`` and anything that is not plain names stays one text."""
-    names = [name.strip() for name in text.split(",")]
-    plain = all(name.replace("_", "").replace(".", "").replace("-", "").isalnum() for name in names)
-    return names if plain and names != ["all-linear"] else text
 
 
 @contextmanager

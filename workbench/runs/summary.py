@@ -52,10 +52,10 @@ def attempt(history: Sequence[Entry]) -> Launched | None:
 
 
 def ending(history: Sequence[Entry], progress: Progress) -> Finished | Failed | None:
-    """The last words of the newest attempt."""
+    """The last words of the newest attempt; one that no supervisor started counts until the run is asked for again."""
     launched = attempt(history)
     if launched is None:
-        return progress.ending if not history else None
+        return progress.ending if len(history) <= 1 else None
     return progress.ending if progress.ending is not None and progress.ending.seq > launched.after else None
 
 
