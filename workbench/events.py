@@ -80,6 +80,19 @@ class Evaluated(EventBase):
     """Trained tokens it is a mean of."""
 
 
+class Answered(EventBase):
+    """What the model, as trained so far, says to one of the run's sample prompts."""
+
+    type: Literal["answer"] = "answer"
+    step: int
+    prompt: str
+    text: str
+    tokens: int
+    """Of the answer."""
+    cut: bool = False
+    """Whether it was ended by its greatest length, not by the model."""
+
+
 class CheckpointSaved(EventBase):
     type: Literal["checkpoint"] = "checkpoint"
     step: int
@@ -127,6 +140,7 @@ Event = (
     | Started
     | StepLogged
     | Evaluated
+    | Answered
     | CheckpointSaved
     | CheckpointRemoved
     | Warned
@@ -152,3 +166,5 @@ class Heartbeat(Record):
     """Counts up by one a beat: a reader sees life without trusting clocks."""
     monotonic: float
     """The writer's monotonic clock, seconds."""
+    memory_bytes: int = 0
+    """Resident memory of the worker's process."""

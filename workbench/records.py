@@ -259,7 +259,7 @@ class Run(Record):
     """The last lines of its log, kept with a failure."""
     checkpoints: tuple[Checkpoint, ...] = ()
     continues: str | None = None
-    """The run that this one continues."""
+    """The run that this one continues, or ``RUN/checkpoint-200`` where it starts from that checkpoint."""
     pin: bool = False
     archived: bool = False
     cause: str = ""
@@ -273,6 +273,11 @@ class Run(Record):
     elapsed: float | None = None
     """Seconds of training in all attempts."""
     memory_bytes: int | None = None
+    """At the last logged step: on a graphics card what is allocated there, else the worker's resident memory."""
+    process_bytes: int | None = None
+    """Resident memory of its worker at this moment."""
+    lane: str = ""
+    """The device its worker is at work on: ``cpu``, ``gpu-0``, …"""
 
 
 class StepColumns(Record):
@@ -302,6 +307,19 @@ class EvaluationColumns(Record):
     tokens: tuple[int, ...] = ()
 
 
+class SampleAnswer(Record):
+    """What the model answered to a sample prompt in the middle of its training."""
+
+    seq: int
+    time: float
+    step: int
+    prompt: str
+    text: str
+    tokens: int
+    cut: bool
+    """Whether its greatest length ended it."""
+
+
 class MetricsDelta(Record):
     """What a run logged since a reader last asked."""
 
@@ -312,3 +330,4 @@ class MetricsDelta(Record):
     """True when earlier steps were superseded, so that this holds everything: drop what was drawn before."""
     steps: StepColumns
     evaluations: EvaluationColumns
+    answers: tuple[SampleAnswer, ...] = ()

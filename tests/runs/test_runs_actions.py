@@ -13,6 +13,7 @@ from workbench.records import Run, RunStatus
 from workbench.runs import Runs
 from workbench.runs.lanes import CPU, Lane, lanes_of
 from workbench.runs.queue import Queue
+from workbench.runs.room import Room
 from workbench.runs.system import Gpu
 
 
@@ -75,14 +76,27 @@ def test_a_pause_outlives_the_server(runs: Runs, home: Home) -> None:
         again.close()
 
 
-def test_two_runs_share_a_device_when_the_user_says_so(runs: Runs) -> None:
+def test_two_runs_share_a_device_when_the_user_says_so_and_they_fit(
+    runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Room, "capacity", lambda room, lane, taken=0: 1 << 40)
     runs.set_queue(slots=2)
     first, second, third = (submit(runs, "steps=80 pause=0.03") for _ in range(3))
     wait_until(runs, second.id, lambda run: run.step >= 1)
     assert runs.get(first.id).status.active
     assert runs.get(third.id).status is RunStatus.QUEUED
+    (device,) = runs.devices()
+    assert set(device.runs) == {first.id, second.id}
+    assert device.needed == 2 * (runs.needs(first.id) or 0) > 0
     for run in (first, second, third):
         assert wait_for(runs, run.id, *OVER).status is RunStatus.FINISHED
+
+
+def test_a_run_that_does_not_fit_beside_another_waits_for_it(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Room, "capacity", lambda room, lane, taken=0: 1)
+    runs.set_queue(slots=2)
+    first, second = (submit(runs, "steps=30 pause=0.02") for _ in range(2))
+    assert (wait_for(runs, first.id, *OVER).ended or 0) <= (wait_for(runs, second.id, *OVER).started or 0)
 
 
 def test_every_card_is_a_lane() -> None:
@@ -135,11 +149,11 @@ def test_labels_are_searched_and_survive_a_reindex(runs: Runs) -> None:
 
 
 def test_a_run_continues_another_with_changed_settings(runs: Runs) -> None:
-    first = submit(runs, "steps=2")
+    first = submit(runs, "steps=5")
     wait_for(runs, first.id, *OVER)
     config = runs.config(first.id, {"training.learning_rate": 1e-5, "name": "steps=3"})
-    second = runs.submit(config, continues=first.id)
-    assert second.continues == first.id
+    second = runs.submit(config, continues=f"{first.id}/checkpoint-5")
+    assert second.continues == f"{first.id}/checkpoint-5"
     assert runs.config(second.id).training.learning_rate == 1e-5
     assert [run.id for run in runs.list(f"continues:{first.id}")] == [second.id]
     wait_for(runs, second.id, *OVER)
@@ -147,6 +161,10 @@ def test_a_run_continues_another_with_changed_settings(runs: Runs) -> None:
     assert [difference.field for difference in compared.differing] == ["training.learning_rate"]
     with pytest.raises(WorkbenchError, match="no run"):
         runs.submit(config, continues="nobody")
+    with pytest.raises(WorkbenchError, match="no checkpoint"):
+        runs.submit(config, continues=f"{first.id}/checkpoint-6")
+    with pytest.raises(WorkbenchError, match="saved nothing"):
+        runs.submit(config, continues=second.id)
 
 
 def test_checkpoints_are_deleted_one_by_one_or_but_for_the_best(runs: Runs) -> None:
@@ -184,4 +202,7 @@ def test_a_workers_load_is_told_while_it_works(runs: Runs) -> None:
     assert load.cpu_seconds > 0
     runs.cancel(run_id)
     wait_until(runs, run_id, lambda run: runs.load(run_id) is None)
-    assert runs.disk().runs[run_id] > 0
+    disk = runs.disk()
+    assert disk.runs[run_id] > 0
+    superfluous = [saved.bytes for saved in runs.get(run_id).checkpoints][:-1]
+    assert disk.dispensable.get(run_id, 0) == sum(superfluous)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from workbench.home import Home
-from workbench.records import Record
+from workbench.records import Record, Run
+from workbench.runs.retention import dispensable
 
 PLACES = ("runs", "datasets", "models", "blueprints", "uploads", "logs")
 
@@ -23,6 +24,12 @@ class DiskUsage(Record):
     """Bytes by what lies there: runs, datasets, models, …, other."""
     runs: dict[str, int]
     """Bytes by run id."""
+    models: dict[str, int]
+    """Bytes by the folder of a converted base model."""
+    datasets: dict[str, int]
+    """Bytes by the id of a dataset."""
+    dispensable: dict[str, int]
+    """Bytes by the id of a run that is over: its checkpoints but the newest and the best."""
 
     @property
     def used(self) -> int:
@@ -30,9 +37,9 @@ class DiskUsage(Record):
         return sum(self.places.values())
 
 
-def disk_usage(home: Home) -> DiskUsage:
-    """What takes how much at this moment; reads every name under the home."""
-    runs = {path.name: folder_bytes(path) for path in home.runs.iterdir() if path.is_dir()}
+def disk_usage(home: Home, known: Iterable[Run] = ()) -> DiskUsage:
+    """What takes how much at this moment, and what the `known` runs could do without; reads every name there is."""
+    runs, models, datasets = (_folders(place) for place in (home.runs, home.models, home.datasets))
     places = {name: folder_bytes(home.path / name) for name in PLACES if name != "runs"}
     others = (path for path in home.path.iterdir() if path.name not in PLACES)
     disk = shutil.disk_usage(home.path)
@@ -42,7 +49,18 @@ def disk_usage(home: Home) -> DiskUsage:
         free=disk.free,
         places={"runs": sum(runs.values()), **places, "other": sum(map(folder_bytes, others))},
         runs=runs,
+        models=models,
+        datasets=datasets,
+        dispensable={run.id: freed for run in known if run.status.over and (freed := _dispensable(run))},
     )
+
+
+def _folders(place: Path) -> dict[str, int]:
+    return {path.name: folder_bytes(path) for path in place.iterdir() if path.is_dir()}
+
+
+def _dispensable(run: Run) -> int:
+    return sum(checkpoint.bytes for checkpoint in dispensable(run.checkpoints))
 
 
 def folder_bytes(path: Path) -> int:

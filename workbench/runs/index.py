@@ -15,14 +15,21 @@ from pathlib import Path
 from typing import Any
 from zlib import crc32
 
-from workbench.events import Evaluated, Event, Resumed, StepLogged
-from workbench.records import Checkpoint, EvaluationColumns, MetricsDelta, Record, Run, StepColumns
+from workbench.events import Answered, Evaluated, Event, Resumed, StepLogged
+from workbench.records import Checkpoint, EvaluationColumns, MetricsDelta, Record, Run, SampleAnswer, StepColumns
 from workbench.runs.events_log import Place
 from workbench.runs.migrations import MIGRATIONS
 from workbench.runs.progress import Progress
 
 _STEP = tuple(StepColumns.model_fields)
 _EVALUATION = tuple(EvaluationColumns.model_fields)
+_ANSWER = tuple(SampleAnswer.model_fields)
+_TABLES: tuple[tuple[str, tuple[str, ...], type[Event]], ...] = (
+    ("steps", _STEP, StepLogged),
+    ("evaluations", _EVALUATION, Evaluated),
+    ("answers", _ANSWER, Answered),
+)
+"""What is kept of a run's events: the table, its columns, and the event that is a row of it."""
 
 
 class Folded(Record):
@@ -142,18 +149,19 @@ class Index:
             number, seq, resumed = row
             reset = after > seq or 0 < after < resumed
             since = (number, 0 if reset else after)
-            steps = connection.execute(
-                f"SELECT {', '.join(_STEP)} FROM steps WHERE run = ? AND seq > ? ORDER BY seq", since
-            ).fetchall()
-            evaluations = connection.execute(
-                f"SELECT {', '.join(_EVALUATION)} FROM evaluations WHERE run = ? AND seq > ? ORDER BY seq", since
-            ).fetchall()
+            steps, evaluations, answers = (
+                connection.execute(
+                    f"SELECT {', '.join(names)} FROM {table} WHERE run = ? AND seq > ? ORDER BY seq", since
+                ).fetchall()
+                for table, names, _ in _TABLES
+            )
         return MetricsDelta(
             run=run_id,
             cursor=seq,
             reset=reset,
             steps=StepColumns.model_construct(None, **_columns(_STEP, steps)),
             evaluations=EvaluationColumns.model_construct(None, **_columns(_EVALUATION, evaluations)),
+            answers=tuple(SampleAnswer(**dict(zip(_ANSWER, row, strict=True))) for row in answers),
         )
 
     # --- connections ---
@@ -232,12 +240,11 @@ def _batches(events: Sequence[Event]) -> Iterator[list[Event]]:
 
 
 def _store(connection: sqlite3.Connection, number: int, events: Sequence[Event]) -> None:
-    """Add a batch's steps and evaluations, after dropping what its first event supersedes."""
-    if isinstance(events[0], Resumed):
-        for table in ("steps", "evaluations"):
+    """Add what a batch tells, after dropping what its first event supersedes."""
+    for table, names, kind in _TABLES:
+        if isinstance(events[0], Resumed):
             connection.execute(f"DELETE FROM {table} WHERE run = ? AND step > ?", (number, events[0].step))
-    _insert(connection, "steps", _STEP, number, [event for event in events if isinstance(event, StepLogged)])
-    _insert(connection, "evaluations", _EVALUATION, number, [event for event in events if isinstance(event, Evaluated)])
+        _insert(connection, table, names, number, [event for event in events if isinstance(event, kind)])
 
 
 def _insert(

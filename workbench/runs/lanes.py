@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from workbench.records import Record
 from workbench.runs.system import Gpu, gpus
 
 
@@ -14,6 +15,18 @@ class Lane:
 
     name: str
     environment: dict[str, str] = field(default_factory=dict)
+
+
+class DeviceState(Record):
+    """A lane at this moment."""
+
+    name: str
+    runs: tuple[str, ...]
+    """Ids of the runs whose workers are at work on it."""
+    bytes: int
+    """What runs can have of its memory."""
+    needed: int
+    """What those at work need by their estimates."""
 
 
 CPU = Lane("cpu", {"CUDA_VISIBLE_DEVICES": ""})

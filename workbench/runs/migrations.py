@@ -44,4 +44,19 @@ MIGRATIONS: dict[str, tuple[str, ...]] = {
         ) WITHOUT ROWID
         """,
     ),
+    "0002_sample_answers": (
+        """
+        CREATE TABLE answers (
+            run INTEGER NOT NULL REFERENCES runs (number) ON DELETE CASCADE,
+            seq INTEGER NOT NULL,
+            time REAL NOT NULL,
+            step INTEGER NOT NULL,
+            prompt TEXT NOT NULL,
+            text TEXT NOT NULL,
+            tokens INTEGER NOT NULL,
+            cut INTEGER NOT NULL,
+            PRIMARY KEY (run, seq)
+        ) WITHOUT ROWID
+        """,
+    ),
 }

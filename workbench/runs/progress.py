@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import Field
 
 from workbench.events import (
+    Answered,
     CheckpointRemoved,
     CheckpointSaved,
     Evaluated,
@@ -81,6 +82,8 @@ def _changes(progress: Progress, event: Event) -> dict[str, Any]:
             return {"step": event.step, "last": event, "seconds_per_step": _pace(progress, event)}
         case Evaluated():
             return {"evaluations": (*progress.evaluations, event)}
+        case Answered():
+            return {}
         case CheckpointSaved():
             return {"saved": {**progress.saved, event.name: event.eval_loss}}
         case CheckpointRemoved():

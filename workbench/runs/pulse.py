@@ -29,7 +29,8 @@ class Pulse:
         self.step = 0
         self._beat = 0
         self._mark = own_mark()
-        self._started = psutil.Process().create_time()
+        self._process = psutil.Process()
+        self._started = self._process.create_time()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="pulse", daemon=True)
 
@@ -57,6 +58,7 @@ class Pulse:
             step=self.step,
             beat=self._beat,
             monotonic=time.monotonic(),
+            memory_bytes=self._process.memory_info().rss,
         )
         try:
             write_whole(self.folder.heartbeat_file, heart.model_dump_json())

@@ -104,7 +104,7 @@ class RunReader:
 
     def disk(self) -> DiskUsage:
         """What the workbench takes of the disk, by place and by run."""
-        return disk_usage(self._home)
+        return disk_usage(self._home, self._patiently(self._index.runs))
 
     def adapter_zip(self, run_id: str, checkpoint: str | None = None) -> Iterator[Any]:
         """The bytes of a zip of its finished adapter, or of a checkpoint's."""

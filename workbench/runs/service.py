@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from builtins import list as list_of
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -20,9 +21,11 @@ from workbench.records import Run, RunStatus
 from workbench.runs import history, labels
 from workbench.runs.executor import EXECUTORS, Executor
 from workbench.runs.folder import RunFolder
-from workbench.runs.lanes import Lane, find_lanes
+from workbench.runs.lanes import DeviceState, Lane, find_lanes
 from workbench.runs.queue import QueueState
 from workbench.runs.reading import RunReader
+from workbench.runs.retention import dispensable
+from workbench.runs.room import Room
 from workbench.runs.supervisor import Supervisor
 from workbench.runs.watch import Patience
 
@@ -38,14 +41,18 @@ class Runs(RunReader):
         executor: Executor | None = None,
         patience: Patience | None = None,
         lanes: Sequence[Lane] | None = None,
+        room: Room | None = None,
     ) -> None:
         super().__init__(home)
+        self._room = room or Room(home)
+        self._lanes = tuple(find_lanes() if lanes is None else lanes)
         self._supervisor = Supervisor(
             home,
             self._catalogue,
             executor or EXECUTORS.get("local")(),
             patience or Patience(),
-            find_lanes() if lanes is None else lanes,
+            self._lanes,
+            self._room,
         )
 
     def start(self) -> None:
@@ -65,11 +72,14 @@ class Runs(RunReader):
     # --- the life of a run ---
 
     def submit(self, config: RunConfig, *, continues: str | None = None) -> Run:
-        """Queue a run of `config`, which the caller has checked; it may start from what another run has learnt."""
+        """Queue a run of `config`, which the caller has checked.
+
+        It may start from what another run has learnt: `continues` is that run's id, or ``RUN/checkpoint-200``.
+        """
 
         def change() -> Run:
             if continues is not None:
-                self.folder(continues)
+                self._require_saved(continues)
             folder = RunFolder.create(self._home, config, continues=continues)
             self._supervisor.waiting.add(folder.id)
             return self._refreshed(folder.id)
@@ -166,17 +176,32 @@ class Runs(RunReader):
         """Remove all but the newest `keep` checkpoints and the one with the best eval loss."""
 
         def change() -> Run:
-            folder, saved = self._idle_folder(run_id), self.get(run_id).checkpoints
-            measured = [checkpoint for checkpoint in saved if checkpoint.eval_loss is not None]
-            best = min(measured, key=lambda checkpoint: checkpoint.eval_loss or 0.0, default=None)
-            for checkpoint in saved[: max(0, len(saved) - max(1, keep))]:
-                if checkpoint != best:
-                    folder.remove_checkpoint(checkpoint.name)
+            folder = self._idle_folder(run_id)
+            for checkpoint in dispensable(self.get(run_id).checkpoints, keep):
+                folder.remove_checkpoint(checkpoint.name)
             return self._refreshed(run_id)
 
         return self._do(change)
 
     # --- queue ---
+
+    def devices(self) -> tuple[DeviceState, ...]:
+        """Every lane with who is at work on it, and the memory that runs can have there."""
+        active = [run for run in self.list("is:active is:any") if run.lane]
+        return tuple(self._device(lane.name, [run for run in active if run.lane == lane.name]) for lane in self._lanes)
+
+    def _device(self, lane: str, busy: list_of[Run]) -> DeviceState:
+        taken = sum(run.process_bytes or 0 for run in busy)
+        return DeviceState(
+            name=lane,
+            runs=tuple(run.id for run in busy),
+            bytes=self._room.capacity(lane, taken),
+            needed=sum(self.needs(run.id) or 0 for run in busy),
+        )
+
+    def needs(self, run_id: str) -> int | None:
+        """Bytes that a step of it takes by the estimate; None when its base model's shape is not known."""
+        return self._room.needs(self.config(run_id))
 
     def move(self, run_id: str, place: int) -> QueueState:
         """Put a queued run at `place` in the queue, counted from 0; raises `WorkbenchError` when it does not wait."""
@@ -234,6 +259,21 @@ class Runs(RunReader):
                 "A worker is still at work on this run.", remedy="Stop it, and do this when it has ended."
             )
         return folder
+
+    def _require_saved(self, source: str) -> None:
+        """Raise `WorkbenchError` unless that run, or that checkpoint of it, can be started from."""
+        run_id, _, checkpoint = source.partition("/")
+        folder = self.folder(run_id)
+        saved = [found.name for found in folder.checkpoints()]
+        if checkpoint and checkpoint not in saved:
+            raise WorkbenchError(
+                f"“{run_id}” has no checkpoint “{checkpoint}”.", remedy="Choose one that is on the disk."
+            )
+        if not saved and not folder.adapter.is_dir():
+            raise WorkbenchError(
+                f"“{self.get(run_id).name}” has saved nothing to go on from.",
+                remedy="Start a new run with its settings instead.",
+            )
 
 
 def _sweep(home: Home) -> None:

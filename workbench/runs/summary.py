@@ -25,6 +25,8 @@ class Life:
     updated: float | None = None
     """Unix time at which its heart was last seen to beat."""
     stalled: bool = False
+    memory: int | None = None
+    """Bytes that its process takes."""
 
 
 @dataclass(frozen=True)
@@ -149,9 +151,11 @@ def _doing(account: Account) -> dict[str, Any]:
     progress, total = account.progress, _total_steps(account)
     launched = attempt(account.history)
     if launched is not None and progress.seq <= launched.after:
-        return {"phase": Phase.STARTING.value}  # what earlier attempts were busy with is over
+        return {"phase": Phase.STARTING.value, "lane": launched.lane}  # what earlier attempts were busy with is over
     pace = progress.seconds_per_step
     return {
+        "lane": launched.lane if launched is not None else "",
+        "process_bytes": account.life.memory,
         "phase": progress.phase.value if progress.phase else "",
         "phase_detail": progress.phase_detail,
         "phase_done": progress.phase_done,

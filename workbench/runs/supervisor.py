@@ -30,6 +30,7 @@ from workbench.runs.lanes import Lane
 from workbench.runs.lock import locked
 from workbench.runs.process import lives
 from workbench.runs.queue import Queue
+from workbench.runs.room import Room
 from workbench.runs.summary import attempt, ending
 from workbench.runs.watch import Patience, Watch
 
@@ -41,7 +42,13 @@ class Supervisor(threading.Thread):
     """`start` it once; `close` ends it and leaves the workers alone."""
 
     def __init__(
-        self, home: Home, catalogue: Catalogue, executor: Executor, patience: Patience, lanes: Sequence[Lane]
+        self,
+        home: Home,
+        catalogue: Catalogue,
+        executor: Executor,
+        patience: Patience,
+        lanes: Sequence[Lane],
+        room: Room,
     ) -> None:
         super().__init__(name="supervisor", daemon=True)
         self.waiting = Queue(home.queue)
@@ -49,6 +56,7 @@ class Supervisor(threading.Thread):
         self._executor = executor
         self._patience = patience
         self._lanes = tuple(lanes)
+        self._room = room
         self._watches: dict[str, Watch] = {}
         self._asked: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._scanned = 0.0
@@ -222,39 +230,50 @@ class Supervisor(threading.Thread):
     # --- the next one ---
 
     def _start_next(self) -> None:
-        """Fill the free lanes with what waits, in its order."""
+        """Fill the free lanes with what waits, in its order; the first that has to wait holds up those behind it."""
         state = self.waiting.state()
         if state.paused:
             return
-        busy = Counter(watch.lane for watch in self._watches.values())
-        free = [lane for lane in self._lanes for _ in range(state.slots - busy[lane.name])]
         for run_id in state.ids:
-            if not free:
+            busy = Counter(watch.lane for watch in self._watches.values())
+            free = [lane for lane in self._lanes if busy[lane.name] < state.slots]
+            emptiest = sorted(free, key=lambda lane: busy[lane.name])
+            lane = next((lane for lane in emptiest if not busy[lane.name] or self._fits(run_id, lane)), None)
+            if lane is None:
                 return
-            if self._start(run_id, free[0]):
-                free.pop(0)
+            self._start(run_id, lane)
 
-    def _start(self, run_id: str, lane: Lane) -> bool:
-        """Start the worker of a queued run; returns whether the lane is now taken."""
+    def _fits(self, run_id: str, lane: Lane) -> bool:
+        """Whether a run fits beside those at work on `lane`, by their estimates."""
+        others = {other: watch for other, watch in self._watches.items() if watch.lane == lane.name}
+        return self._room.fits(
+            self._catalogue.folder(run_id).config,
+            [self._catalogue.folder(other).config for other in others],
+            lane.name,
+            taken=sum(watch.memory or 0 for watch in others.values()),
+        )
+
+    def _start(self, run_id: str, lane: Lane) -> None:
+        """Start the worker of a queued run on `lane`, unless one is at it already."""
         folder = self._catalogue.folder(run_id)
         if not folder.config_file.exists() or self._catalogue.status(run_id) is not RunStatus.QUEUED:
             self.waiting.remove(run_id)
-            return False
+            return
         if run_id in self._watches:  # its last worker is still on its way out
-            return False
+            return
         if locked(folder):
             other = self._other_worker(folder, None)
             if other is not None:
                 self._adopt(run_id, other, lane.name)
                 self.waiting.remove(run_id)
-            return other is not None
+            return
         folder.clear_stop()
         after = self._catalogue.progress(run_id).seq
         try:
             worker = self._executor.start(folder, lane.environment)
         except OSError as error:
             self._refuse(run_id, f"The worker could not be started: {error}.")
-            return False
+            return
         self._watches[run_id] = Watch(worker, self._patience, lane.name)
         try:
             self._note(run_id, history.Launched(time=time.time(), worker=worker, after=after, lane=lane.name))
@@ -263,7 +282,6 @@ class Supervisor(threading.Thread):
             del self._watches[run_id]
             raise
         self.waiting.remove(run_id)
-        return True
 
     def _refuse(self, run_id: str, message: str) -> None:
         nobody = Worker(executor="none", pid=0, mark="", host="")

@@ -44,6 +44,7 @@ class Watch:
     """Of the last heartbeat seen: its number and the worker's own clock, which together never repeat."""
     beat_seen: float = field(default_factory=time.monotonic)
     updated: float | None = None
+    memory: int | None = None
     stop_seen: float | None = None
     words_seen: float | None = None
     terminated: float | None = None
@@ -54,8 +55,9 @@ class Watch:
         if heart is not None and heart.pid == self.worker.pid and (heart.beat, heart.monotonic) != self.beat:
             self.beat = (heart.beat, heart.monotonic)
             self.beat_seen, self.updated = time.monotonic(), time.time()
+            self.memory = heart.memory_bytes or None
         stalled = time.monotonic() - self.beat_seen > self.patience.stalled
-        return Life(updated=round(self.updated) if self.updated else None, stalled=stalled)
+        return Life(round(self.updated) if self.updated else None, stalled, self.memory)
 
     def overdue(self, *, stopping: bool, words: bool, heart: Heartbeat | None) -> tuple[SignalName, str] | None:
         """The signal that is due to be sent now, and why; each is due once."""

@@ -22,18 +22,28 @@ def learnt_by(folder: RunFolder) -> Path | None:
     """
     if folder.continues is None:
         return None
-    earlier = RunFolder(folder.path.with_name(folder.continues)) if is_id(folder.continues) else None
+    run_id, _, checkpoint = folder.continues.partition("/")
+    earlier = RunFolder(folder.path.with_name(run_id)) if is_id(run_id) else None
     if earlier is None or not earlier.path.is_dir():
         raise WorkbenchError(
-            f"The run {folder.continues}, which this one continues, is gone.", remedy="Start a run that continues none."
+            f"The run {run_id}, which this one continues, is gone.", remedy="Start a run that continues none."
         )
-    found = earlier.adapter if earlier.adapter.is_dir() else earlier.newest_checkpoint()
+    found = _checkpoint(earlier, checkpoint) if checkpoint else _newest(earlier)
     if found is None:
         raise WorkbenchError(
-            f"The run {folder.continues}, which this one continues, has saved nothing to go on from.",
-            remedy="Let it save a checkpoint first, or start a run that continues none.",
+            f"The run {run_id}, which this one continues, has saved nothing that is whole to go on from.",
+            remedy="Choose another of its checkpoints, or start a run that continues none.",
         )
     return found
+
+
+def _newest(earlier: RunFolder) -> Path | None:
+    return earlier.adapter if earlier.adapter.is_dir() else earlier.newest_checkpoint()
+
+
+def _checkpoint(earlier: RunFolder, name: str) -> Path | None:
+    whole = {saved.name for saved in earlier.checkpoints(verify=True)}
+    return earlier.checkpoints_dir / name if name in whole else None
 
 
 def take_over(model: Any, adapter: Path) -> None:
