@@ -99,6 +99,11 @@ class DataConfig(Part):
         title="Train on",
         description="Which tokens the loss counts: every assistant answer, the last answer only, or everything.",
     )
+    chat_template: Literal["auto", "plain", "chatml", "colon", "bare"] = Field(
+        "auto",
+        title="Chat template",
+        description="How turns become text; auto takes the base model's own, or plain where it has none.",
+    )
     split_seed: int = Field(
         0,
         ge=0,
