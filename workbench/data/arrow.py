@@ -9,6 +9,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
 from pathlib import Path
+from random import Random
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, overload
 
@@ -109,6 +110,23 @@ class Conversations(Sequence[Conversation]):
 
     def __iter__(self) -> Iterator[Conversation]:
         return (_conversation(row) for batch in self._batches for row in batch.to_pylist())
+
+    def scattered(self, seed: int = 0) -> Iterator[Conversation]:
+        """Every row once, in an order of chance a batch at a time: the first of them stand for all."""
+        order = list(self._batches)
+        Random(seed).shuffle(order)
+        return (_conversation(row) for batch in order for row in batch.to_pylist())
+
+    def place(self, line: int) -> int | None:
+        """The index of the row of that line; None when no row is of it."""
+        start = 0
+        for batch in self._batches:
+            lines = batch.column(0).to_numpy()
+            found = (lines == line).nonzero()[0]
+            if len(found):
+                return start + int(found[0])
+            start += batch.num_rows
+        return None
 
 
 def _conversation(row: dict[str, Any]) -> Conversation:

@@ -11,10 +11,11 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from workbench.data.arrow import Conversations
 from workbench.data.editing import Join, Step
 from workbench.data.examination import Progress, Report, examine
 from workbench.data.folder import DatasetFolder, Recipe
@@ -22,10 +23,11 @@ from workbench.data.hub import HubDataset, download, parse_reference
 from workbench.data.ingestion import ingest
 from workbench.data.picking import refused_rows
 from workbench.data.samples import sample
+from workbench.data.users import DatasetUsers
 from workbench.errors import WorkbenchError
 from workbench.formats import Layout
 from workbench.home import Home
-from workbench.records import Conversation, Dataset, RowProblem
+from workbench.records import Dataset, RowProblem
 
 _FIELD = "data.dataset"
 _ID = re.compile("[0-9a-f]{16}")
@@ -38,6 +40,7 @@ class DatasetLibrary:
 
     def __init__(self, home: Home) -> None:
         self._home = home
+        self._users = DatasetUsers(home)
 
     def add(
         self,
@@ -54,22 +57,33 @@ class DatasetLibrary:
         Raises `WorkbenchError` with every fault when no row of it can be trained on.
         """
         with _readable(path):
-            identity = content_hash(path, layout)
-            if self._has(identity):
-                return self.get(identity)
-            shown = _shown_name(name or path.name)
+            known = self.find(content_hash(path, layout))
+            if known is not None:
+                return known
             recipe = Recipe(file=name if Path(name).suffix else path.name, layout=layout)
             with self._new_folder() as folder:
                 shutil.copyfile(path, folder.original)
                 report = ingest(folder, recipe, progress)
-                if report.format is None:
-                    raise report.refusal()
-                dataset = self._described(identity, shown, report).model_copy(
-                    update={"source": source, "licence": licence}
-                )
-                folder.finish(dataset, report, recipe)
-                self._place(folder, identity)
+                return self.take(folder, recipe, report, name=name or path.name, source=source, licence=licence)
+
+    def take(
+        self, folder: DatasetFolder, recipe: Recipe, report: Report, *, name: str, source: str = "", licence: str = ""
+    ) -> Dataset:
+        """The dataset that `folder`, ingested as `report` says, becomes; the folder moves into the library.
+
+        Raises `WorkbenchError` with every fault when no row of it can be trained on.
+        """
+        if report.format is None:
+            raise report.refusal()
+        identity = content_hash(folder.original, recipe.layout)
+        dataset = self._described(identity, shown_name(name), report)
+        folder.finish(dataset.model_copy(update={"source": source, "licence": licence}), report, recipe)
+        self._place(folder, identity)
         return self.get(identity)
+
+    def find(self, id: str) -> Dataset | None:
+        """The dataset `id`, if it is here."""
+        return self.get(id) if self._has(id) else None
 
     def get(self, id: str) -> Dataset:
         """The dataset `id`; raises `WorkbenchError` when there is none."""
@@ -104,7 +118,7 @@ class DatasetLibrary:
         """Every problem of the dataset, in the order of its lines."""
         return list(self._folder(id).problems())
 
-    def conversations(self, id: str) -> Sequence[Conversation]:
+    def conversations(self, id: str) -> Conversations:
         """The rows that can be trained on, in file order, memory-mapped."""
         return self._folder(id).conversations()
 
@@ -158,9 +172,12 @@ class DatasetLibrary:
 
     def used_by(self, id: str) -> list[str]:
         """The runs that name the dataset in their config, and the datasets that were made from it."""
-        runs = [path.parent.name for path in self._home.runs.glob("*/config.yaml") if id in path.read_text("utf-8")]
         made = [found.id for found in self.list() if found.parent == id]
-        return [*(f"run {run}" for run in sorted(runs)), *(f"dataset {child}" for child in made)]
+        return [*(f"run {run}" for run in self._users.runs_of(id)), *(f"dataset {child}" for child in made)]
+
+    def runs_of(self, id: str) -> list[str]:
+        """The ids of the runs that name the dataset."""
+        return self._users.runs_of(id)
 
     def remove(self, id: str) -> None:
         """Forget the dataset and its files; raises `WorkbenchError` while a run or another dataset needs it."""
@@ -239,7 +256,7 @@ def content_hash(path: Path, layout: Layout | None = None) -> str:
     return digest.hexdigest()[:16]
 
 
-def _shown_name(name: str) -> str:
+def shown_name(name: str) -> str:
     """A name to show: any characters that print, on one line, never a path."""
     last = re.split(r"[/\\]", name)[-1]
     return "".join(mark for mark in last if mark.isprintable()).strip()[:_NAME_LENGTH] or "dataset"

@@ -14,7 +14,7 @@ def split(rows: int, share: float, seed: int) -> Parts:
 
     Any share above 0 holds out at least one row and leaves at least one to train on, where there are two.
     """
-    return _parts(rows, set(Random(seed).sample(range(rows), _wanted(rows, share))))
+    return _parts(rows, set(Random(seed).sample(range(rows), held_out_rows(rows, share))))
 
 
 def split_grouped(groups: Sequence[Hashable], share: float, seed: int) -> Parts:
@@ -27,7 +27,7 @@ def split_grouped(groups: Sequence[Hashable], share: float, seed: int) -> Parts:
         sizes[group] = sizes.get(group, 0) + 1
     order = list(sizes)
     Random(seed).shuffle(order)
-    wanted = _wanted(len(groups), share)
+    wanted = held_out_rows(len(groups), share)
     chosen: set[Hashable] = set()
     held_out = 0
     for group in order:
@@ -49,7 +49,8 @@ def split_stratified(labels: Sequence[Hashable], share: float, seed: int) -> Par
     return _parts(len(labels), chosen) if chosen else split(len(labels), share, seed)
 
 
-def _wanted(rows: int, share: float) -> int:
+def held_out_rows(rows: int, share: float) -> int:
+    """How many of `rows` rows a share of them is: at least one where it is above 0, and never all."""
     return 0 if share <= 0 or rows < 2 else min(rows - 1, max(1, round(rows * share)))
 
 

@@ -6,6 +6,7 @@ base model.
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 PLAIN = """\
@@ -55,6 +56,9 @@ BARE = """\
 {%- endfor -%}
 """
 
+AUTO = "auto"
+"""The base model's own template, or the plain one where it has none."""
+
 TEMPLATES: dict[str, str] = {"plain": PLAIN, "chatml": CHATML, "colon": COLON, "bare": BARE}
 """plain: headings; chatml: ChatML's marks as text; colon: ``USER: …``; bare: question, line end, answer."""
 
@@ -62,3 +66,16 @@ TEMPLATES: dict[str, str] = {"plain": PLAIN, "chatml": CHATML, "colon": COLON, "
 def template_of(tokenizer: Any) -> str | None:
     """The template to pass on: None where `tokenizer` has its own, else the plain one."""
     return None if getattr(tokenizer, "chat_template", None) else PLAIN
+
+
+def templated(tokenizer: Any, name: str = AUTO) -> Any:
+    """`tokenizer` with the chat template called `name`; itself where it has that one already.
+
+    What it returns writes the template down when it is saved, the plain one included.
+    """
+    template = TEMPLATES[name] if name != AUTO else tokenizer.chat_template or PLAIN
+    if template == tokenizer.chat_template:
+        return tokenizer
+    other = copy.copy(tokenizer)
+    other.chat_template = template
+    return other

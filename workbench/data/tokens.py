@@ -58,6 +58,18 @@ class TokensReport(Record):
         return math.ceil((self.rows - self.refused_rows - self.untrained_rows) / (batch_size * accumulation))
 
 
+class TokenFigures(Record):
+    """How far the tokens of a dataset are counted, and what is known by now."""
+
+    rows: int
+    """Of the dataset."""
+    seen: int
+    """Rows that were counted."""
+    complete: bool
+    report: TokensReport | None
+    """None until the first rows are counted."""
+
+
 def tokens_report(
     conversations: Iterable[Conversation], tokenizer: Any, max_length: int, train_on: TrainOn = "assistant"
 ) -> TokensReport:
@@ -160,7 +172,7 @@ class _Count:
             lossy_rows=self._lossy,
             lengths=histogram(self._lengths),
             packed_fill=packed_fill(self._lengths, self._max_length),
-            problems=tuple(self._problems),
+            problems=tuple(sorted(self._problems, key=lambda problem: problem.line or 0)),
         )
 
 

@@ -19,6 +19,7 @@ from workbench.engine.bases import Bases
 from workbench.engine.chat import Chat
 from workbench.engine.generation import Generation
 from workbench.engine.text import Text
+from workbench.engine.token_counts import TokenCounts
 from workbench.errors import WorkbenchError
 from workbench.home import Home
 from workbench.protocol.chat import (
@@ -38,6 +39,7 @@ from workbench.protocol.engine import (
     EngineStatus,
     TokeniseAnswer,
     TokeniseRequest,
+    TokensRequest,
 )
 from workbench.protocol.refusals import error_answer
 from workbench.records import Blueprint
@@ -49,6 +51,7 @@ def build_app(home: Home, token: str) -> FastAPI:
     """The engine of `home`; every request must carry `token`."""
     bases = Bases(home)
     answers = Answers(home, bases)
+    counts = TokenCounts(home, bases)
 
     @contextlib.asynccontextmanager
     async def tidying(_: FastAPI) -> AsyncIterator[None]:
@@ -80,6 +83,10 @@ def build_app(home: Home, token: str) -> FastAPI:
         from workbench.engine.tokenise import tokenise
 
         return tokenise(request, bases.tokenizer(request.model))
+
+    @app.post("/tokens")
+    def tokens(request: TokensRequest) -> Response:
+        return Response(counts.ask(request).model_dump_json(), media_type="application/json")
 
     @app.get("/v1/models")
     def models() -> ModelList:

@@ -74,6 +74,10 @@ class Bases:
         """Each base model that is in memory, or on its way."""
         return tuple(self._describe(reference, state) for reference, state in list(self._states.items()))
 
+    def busy(self) -> bool:
+        """Whether an answer is being written, or waits to be."""
+        return any(base.owner.rows + base.owner.waiting for base in list(self._bases.values()))
+
     def release_idle(self, seconds: float | None = None) -> None:
         """Let go of base models that nobody has talked to for `seconds`."""
         limit = self._idle_seconds if seconds is None else seconds

@@ -1,4 +1,4 @@
-"""How conversations become tokens, and which of them are trained on: what the row inspector shows."""
+"""How conversations become tokens, and which of them are trained on: what the row view shows."""
 
 from __future__ import annotations
 
@@ -6,27 +6,38 @@ from collections.abc import Sequence
 from typing import Any
 
 from workbench.data import encode
+from workbench.data.rendering import own_tokens
+from workbench.data.templates import templated
 from workbench.engine.transcript import Transcript
 from workbench.errors import WorkbenchError
 from workbench.protocol.engine import TokeniseAnswer, TokenisedConversation, TokeniseRequest
 from workbench.records import Conversation
 
+WHOLE = 2**31
+"""Longer than any row."""
+
 
 def tokenise(request: TokeniseRequest, tokenizer: Any) -> TokeniseAnswer:
     """Each conversation of `request` in tokens; one that cannot be rendered says why, and the others still come."""
-    return TokeniseAnswer(conversations=tuple(_one(found, request, tokenizer) for found in request.conversations))
+    chosen = templated(tokenizer, request.chat_template)
+    return TokeniseAnswer(conversations=tuple(_one(found, request, chosen) for found in request.conversations))
 
 
 def _one(conversation: Conversation, request: TokeniseRequest, tokenizer: Any) -> TokenisedConversation:
+    kept = WHOLE if request.whole else request.max_length
     try:
-        encoded = encode(conversation, tokenizer, train_on=request.train_on, max_length=request.max_length)
+        encoded = encode(conversation, tokenizer, train_on=request.train_on, max_length=kept)
     except WorkbenchError as error:
         return TokenisedConversation(line=conversation.line, problem=str(error))
+    own = own_tokens(tokenizer)
+    length = len(encoded.input_ids) + encoded.cut
     return TokenisedConversation(
         line=conversation.line,
+        tokens=encoded.input_ids,
         pieces=pieces(encoded.input_ids, tokenizer),
-        trained=encoded.trained,
-        cut=encoded.cut,
+        trained=tuple(trained and place < request.max_length for place, trained in enumerate(encoded.trained)),
+        special=tuple(token in own for token in encoded.input_ids),
+        cut=max(0, length - request.max_length),
     )
 
 

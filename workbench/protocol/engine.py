@@ -68,18 +68,25 @@ class TokeniseRequest(Record):
     conversations: tuple[Conversation, ...]
     train_on: Literal["assistant", "last", "all"] = "assistant"
     max_length: int = Field(512, ge=1)
+    chat_template: str = "auto"
+    """``auto`` for the base model's own, or the name of one."""
+    whole: bool = False
+    """Whether the tokens beyond `max_length` come too, behind the others."""
 
 
 class TokenisedConversation(Record):
     """One conversation as the model sees it."""
 
     line: int
+    tokens: tuple[int, ...] = ()
     pieces: tuple[str, ...] = ()
     """The text of each token; joined they are the rendered conversation, as far as tokens hold whole characters."""
     trained: tuple[bool, ...] = ()
     """Whether the loss counts the token."""
+    special: tuple[bool, ...] = ()
+    """Whether the token is one that no text splits into, such as one that ends a turn."""
     cut: int = 0
-    """Tokens beyond max_length that were left out."""
+    """Tokens beyond max_length, which are not trained."""
     problem: str = ""
     """Why it could not be rendered; pieces is empty then."""
 
@@ -88,3 +95,14 @@ class TokeniseAnswer(Record):
     """The answer to a `TokeniseRequest`, conversation by conversation."""
 
     conversations: tuple[TokenisedConversation, ...]
+
+
+class TokensRequest(Record):
+    """Asks for the figures of a dataset in tokens, as far as they are counted."""
+
+    model: str
+    dataset: str
+    """Its id in the library."""
+    train_on: Literal["assistant", "last", "all"] = "assistant"
+    max_length: int = Field(512, ge=1)
+    chat_template: str = "auto"
