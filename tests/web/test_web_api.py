@@ -45,7 +45,7 @@ def test_a_run_is_submitted_shown_stopped_resumed_and_deleted(client: TestClient
     assert client.get(f"{path}/config").json()["method"]["kind"] == "lora"
     assert client.post(f"{path}/stop").json()["status"] == "stopping"
     assert client.post(f"{path}/resume").json()["status"] == "queued"
-    assert client.post(f"{path}/name", json={"name": "second"}).json()["name"] == "second"
+    assert client.patch(path, json={"name": "second", "pin": True}).json()["name"] == "second"
     assert [found["name"] for found in client.get("/api/runs?query=seco").json()] == ["second"]
     assert client.delete(path).status_code == 204
     assert client.get(path).status_code == 404

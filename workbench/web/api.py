@@ -1,6 +1,6 @@
-"""The HTTP API under /api: runs, datasets, models, counts. Each route reads, calls one service, and returns its record.
+"""The HTTP API under /api: models, counts, datasets. Each route reads, calls one service, and returns its record.
 
-Refusals are JSON ``{"problems": [{message, remedy, field, line}]}``. The chat stands in `chat`.
+Refusals are JSON ``{"problems": [{message, remedy, field, line}]}``. Runs stand in `runs`, the chat in `chat`.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from fastapi import APIRouter, Body, Depends, FastAPI, File, Form, Query, Request, Response, UploadFile
+from fastapi import APIRouter, Body, Depends, FastAPI, File, Form, Request, UploadFile
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
 from workbench import __version__
 from workbench.config import RunConfig
 from workbench.errors import Problem, WorkbenchError
-from workbench.records import BaseModelCard, Dataset, MetricsDelta, ParameterCount, Run
+from workbench.records import BaseModelCard, Dataset, ParameterCount
 
 if TYPE_CHECKING:
     from workbench.services import Services
@@ -66,9 +66,9 @@ Config = Annotated[RunConfig, Depends(run_config)]
 
 
 def router(services: Services) -> APIRouter:
-    """All routes of the API but the chat's."""
+    """What is asked of models and datasets."""
     api = APIRouter(prefix="/api")
-    for add in (_about, _run_routes, _action_routes, _dataset_routes):
+    for add in (_about, _dataset_routes):
         add(api, services)
     return api
 
@@ -88,80 +88,6 @@ def _about(api: APIRouter, services: Services) -> None:
     def params(config: Config) -> ParameterCount:
         """What a run config would train."""
         return services.count(config)
-
-
-def _run_routes(api: APIRouter, services: Services) -> None:
-    @api.get("/runs")
-    def runs(query: str = "") -> list[Run]:
-        """All runs, newest first, or those that `query` finds."""
-        return list(services.runs.list(query))
-
-    @api.post("/runs", status_code=201)
-    def submit(config: Config) -> Run:
-        """Queue a run."""
-        return services.submit(config)
-
-    known: Any = Depends(_existing(services))
-
-    @api.get("/runs/{run_id}")
-    def run(found: Run = known) -> Run:
-        """One run as it stands."""
-        return found
-
-    @api.get("/runs/{run_id}/config")
-    def config(found: Run = known) -> dict[str, Any]:
-        """What the run was asked to do."""
-        return services.runs.config(found.id).model_dump(mode="json")
-
-    @api.get("/runs/{run_id}/metrics", response_model=MetricsDelta)
-    def metrics(
-        found: Run = known,
-        after: Annotated[int, Query(ge=0)] = 0,
-        points: Annotated[int | None, Query(ge=8, le=1_000_000)] = None,
-    ) -> Response:
-        """What was measured since the cursor `after`, by columns; with `points` at most about so many steps."""
-        delta = services.runs.metrics(found.id, after, points)
-        return Response(delta.model_dump_json(), media_type="application/json")
-
-    @api.get("/runs/{run_id}/log")
-    def log(found: Run = known, lines: Annotated[int, Query(ge=1, le=10_000)] = 40) -> dict[str, str]:
-        """The last lines of the worker's log."""
-        return {"log": services.runs.log(found.id, lines)}
-
-
-def _action_routes(api: APIRouter, services: Services) -> None:
-    known: Any = Depends(_existing(services))
-
-    @api.post("/runs/{run_id}/stop")
-    def stop(found: Run = known) -> Run:
-        """Ask the run to save and stop."""
-        return services.runs.stop(found.id)
-
-    @api.post("/runs/{run_id}/resume")
-    def resume(found: Run = known) -> Run:
-        """Go on from the newest checkpoint."""
-        return services.runs.resume(found.id)
-
-    @api.post("/runs/{run_id}/name")
-    def rename(name: Annotated[str, Body(embed=True, max_length=200)], found: Run = known) -> Run:
-        """Call the run something else."""
-        services.runs.rename(found.id, name)
-        return services.runs.get(found.id)
-
-    @api.delete("/runs/{run_id}", status_code=204)
-    def delete(found: Run = known) -> None:
-        """Delete the run and everything in its folder."""
-        services.runs.delete(found.id)
-
-
-def _existing(services: Services) -> Any:
-    def existing_run(run_id: str) -> Run:
-        try:
-            return services.runs.get(run_id)
-        except WorkbenchError as error:
-            raise MissingError.from_refusal(error) from error
-
-    return existing_run
 
 
 def _dataset_routes(api: APIRouter, services: Services) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from fastapi import FastAPI
 
 from workbench import __version__
-from workbench.web import api, chat, live
+from workbench.web import api, chat, live, run_actions, runs, system
 from workbench.web.guards import HostGuard, OriginGuard, PolicyHeaders, UploadCap
 from workbench.web.login import LoginGuard
 from workbench.web.options import ServeOptions
@@ -28,9 +28,8 @@ def build_app(services: Services, options: ServeOptions) -> FastAPI:
         openapi_url="/api/openapi.json",
     )
     api.refusals(app)
-    app.include_router(api.router(services))
-    app.include_router(chat.router(services))
-    app.include_router(live.router(services))
+    for room in (api, runs, run_actions, live, system, chat):
+        app.include_router(room.router(services))
     mount(app, services, options)
     _guard(app, options)
     return app
