@@ -7,7 +7,7 @@ class) and nowhere else. Contradictions between fields are refused here too. Kno
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError, field_validator, model_validator
@@ -34,6 +34,8 @@ class Method(Part, ABC):
     order: ClassVar[int] = 100
     untrained: ClassVar[str] = ""
     """Why a run cannot use it yet, one sentence; empty when it can. Its count is exact either way."""
+    unpacked: ClassVar[Mapping[str, str]] = {}
+    """Quantizations that it cannot stand on, each with the reason as a sentence."""
     kind: str
 
     @abstractmethod
@@ -186,6 +188,17 @@ class TrainingConfig(Part):
         title="Precision",
         description="Number format of the base weights; auto takes what this device is fast at.",
     )
+    quantization: Literal["none", "int8", "nf4", "nf4-double"] = Field(
+        "none",
+        title="Quantization",
+        description="Packs the frozen base weights into 8 or 4 bit: less memory, slightly other numbers. "
+        "nf4-double packs the scales as well.",
+    )
+    optimizer: Literal["adamw", "adamw-8bit"] = Field(
+        "adamw",
+        title="Optimizer",
+        description="AdamW, or with its two moments in 8 bit, which takes a third off the adapter's memory.",
+    )
     seed: int = Field(
         0, ge=0, le=2**31 - 1, title="Seed", description="Same seed, same data, same machine: same losses."
     )
@@ -244,6 +257,13 @@ class RunConfig(Part):
         steps = self.training.max_steps
         if steps is not None and self.training.warmup_steps > steps:
             raise ValueError("training.warmup_steps: the warm-up is longer than the run")
+        return self
+
+    @model_validator(mode="after")
+    def _method_stands_on_packed_weights(self) -> Self:
+        reason = self.method.unpacked.get(self.training.quantization)
+        if reason:
+            raise ValueError(f"training.quantization: {reason.rstrip('.')}")
         return self
 
     @classmethod

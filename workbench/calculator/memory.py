@@ -17,11 +17,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from workbench.config import Method
+from workbench.methods.identity import Same
+from workbench.methods.matching import linear_modules
 from workbench.methods.whole import Whole
-from workbench.records import Blueprint, Module, Record
+from workbench.records import Blueprint, Module, ParameterCount, Record
 
 WeightFormat = Literal["fp32", "bf16", "int8", "nf4", "nf4-double"]
 Optimizer = Literal["adamw", "adamw-8bit"]
@@ -51,6 +54,8 @@ class Setting(Record):
     length: int = 512
     """Tokens a row, the longest there is."""
     weights: WeightFormat = "bf16"
+    computed: Literal["fp32", "bf16"] | None = None
+    """What layers compute in over packed weights; None for the weights' own format, or bf16."""
     optimizer: Optimizer = "adamw"
     checkpointing: bool = False
     """Whether each layer's activations are recomputed instead of kept."""
@@ -67,6 +72,11 @@ class Setting(Record):
     def tokens(self) -> int:
         """Tokens in a batch of rows that are all as long as can be."""
         return self.batch_size * self.length
+
+    @property
+    def single(self) -> bool:
+        """Whether activations are kept in single precision."""
+        return (self.computed or self.weights) == "fp32"
 
 
 class Memory(Record):
@@ -100,23 +110,30 @@ class Footprint:
     """Whether weights of the base model are trained themselves, which keeps their inputs as they are."""
 
     @classmethod
-    def of(cls, blueprint: Blueprint, method: Method) -> Footprint:
-        """Of that method on that model; raises `WorkbenchError` when a target names nothing."""
-        counted = method.count(blueprint)
-        layered = [module for module in method.targets(blueprint) if module.layer is not None and module.in_features]
-        shared = {(module.name.rpartition(".")[0], module.in_features) for module in layered}
+    def of(cls, blueprint: Blueprint, method: Method, counted: ParameterCount | None = None) -> Footprint:
+        """Of that method on that model, counted before or now; raises `WorkbenchError` when a target names nothing."""
+        counted = counted or method.count(blueprint)
+        separate, shared = _input_widths(Same(method.targets(blueprint)))
         return cls(
             trained=counted.trainable + counted.head,
             blueprint=blueprint,
-            separate_inputs=sum(module.in_features for module in layered),
-            shared_inputs=sum(width for _, width in shared),
+            separate_inputs=separate,
+            shared_inputs=shared,
             in_place=isinstance(method, Whole),
         )
 
 
+@lru_cache(maxsize=64)
+def _input_widths(targets: Same[tuple[Module, ...]]) -> tuple[int, int]:
+    """Of the modules in layers: all their inputs, and those inputs once that several of them read."""
+    layered = [module for module in targets.value if module.layer is not None and module.in_features]
+    shared = {(module.name.rpartition(".")[0], module.in_features) for module in layered}
+    return sum(module.in_features for module in layered), sum(width for _, width in shared)
+
+
 def training_memory(footprint: Footprint, setting: Setting) -> Memory:
     """The peak of a training step."""
-    weights = weight_bytes(footprint.blueprint, setting.weights)
+    weights = weight_bytes(footprint.blueprint, setting.weights, 4 if setting.single else 2)
     adapter = footprint.trained * _STATE_BYTES[setting.optimizer]
     activations = setting.tokens * _activation_bytes(footprint, setting)
     logits = _logit_bytes(footprint.blueprint, setting)
@@ -132,8 +149,8 @@ def training_memory(footprint: Footprint, setting: Setting) -> Memory:
 
 def inference_memory(blueprint: Blueprint, setting: Setting, adapters: Iterable[int] = ()) -> Memory:
     """Answering `batch_size` conversations of `length` tokens, with adapters of so many parameters loaded."""
-    weights = weight_bytes(blueprint, setting.weights)
-    number = 4 if setting.weights == "fp32" else 2
+    number = 4 if setting.single else 2
+    weights = weight_bytes(blueprint, setting.weights, number)
     cache = 2 * blueprint.num_layers * blueprint.kv_width * number * setting.tokens
     logits = setting.batch_size * blueprint.vocab_size * 4
     adapter = sum(adapters) * 4
@@ -147,42 +164,40 @@ def inference_memory(blueprint: Blueprint, setting: Setting, adapters: Iterable[
     )
 
 
-def weight_bytes(blueprint: Blueprint, weights: WeightFormat) -> float:
-    """The base model's weights in memory; quantisation leaves embeddings, the head and norms in 16 bit."""
+def weight_bytes(blueprint: Blueprint, weights: WeightFormat, number: int = 2) -> float:
+    """The base model's weights in memory; packing leaves embeddings, the head and norms at `number` bytes each."""
     if weights in ("fp32", "bf16"):
         return blueprint.parameters * _BYTES_A_WEIGHT[weights]
-    quantised = sum(_matrix(module) for module in blueprint.modules if _is_inner_linear(blueprint, module))
-    return quantised * _BYTES_A_WEIGHT[weights] + (blueprint.parameters - quantised) * 2
+    quantised = _inner_linear(Same(blueprint))
+    return quantised * _BYTES_A_WEIGHT[weights] + (blueprint.parameters - quantised) * number
 
 
-def _is_inner_linear(blueprint: Blueprint, module: Module) -> bool:
-    return module.kind in ("linear", "conv1d") and module.name != blueprint.head and module.tied_to is None
-
-
-def _matrix(module: Module) -> int:
-    return module.in_features * module.out_features
+@lru_cache(maxsize=64)
+def _inner_linear(blueprint: Same[Blueprint]) -> int:
+    """Weights of all linear modules but the head: those that quantisation shrinks."""
+    inner = (module for module in linear_modules(blueprint.value) if module.tied_to is None)
+    return sum(module.in_features * module.out_features for module in inner)
 
 
 def _activation_bytes(footprint: Footprint, setting: Setting) -> float:
     """What autograd keeps for one token, through all layers."""
     blueprint = footprint.blueprint
     hidden, keys, inner = blueprint.hidden_size, blueprint.kv_width, blueprint.intermediate_size
-    single = setting.weights == "fp32"
     if setting.fused:
         kept, working = (16 * hidden + 8 * keys + 8 * inner) * blueprint.num_layers, 16 * hidden + 16 * inner
         return working + (4 * hidden * blueprint.num_layers if setting.checkpointing else kept)
-    layer = 16 * hidden + 8 * keys + 12 * inner if single else 12 * hidden + 4 * keys + 6 * inner
+    layer = 16 * hidden + 8 * keys + 12 * inner if setting.single else 12 * hidden + 4 * keys + 6 * inner
     kept = layer * blueprint.num_layers + _target_input_bytes(footprint, setting)
     if not setting.checkpointing:
         return kept
-    border = (4 if single else 2) * hidden * blueprint.num_layers
+    border = (4 if setting.single else 2) * hidden * blueprint.num_layers
     return border + kept / max(1, blueprint.num_layers)
 
 
 def _target_input_bytes(footprint: Footprint, setting: Setting) -> int:
     if footprint.in_place:
-        return (4 if setting.weights == "fp32" else 2) * footprint.shared_inputs
-    if setting.weights == "fp32":
+        return (4 if setting.single else 2) * footprint.shared_inputs
+    if setting.single:
         return 4 * footprint.shared_inputs + (5 * footprint.separate_inputs if setting.dropout else 0)
     number = 2 if setting.autocast else 4
     return number * (2 if setting.dropout else 1) * footprint.separate_inputs
@@ -204,4 +219,4 @@ def _mapped_twice(blueprint: Blueprint, setting: Setting) -> float:
     """The fused layers' own copy of the linear weights, beside the mapped file that they were read from."""
     if not setting.fused:
         return 0
-    return sum(_matrix(m) for m in blueprint.modules if _is_inner_linear(blueprint, m)) * _BYTES_A_WEIGHT["fp32"]
+    return _inner_linear(Same(blueprint)) * _BYTES_A_WEIGHT["fp32"]

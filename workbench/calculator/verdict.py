@@ -30,7 +30,7 @@ class Change(Record):
     label: str
     """``Batch size 2, accumulated 4 times``"""
     fields: dict[str, Any]
-    """The run config's fields to set, by dotted path; empty where a run has no such field yet."""
+    """The run config's fields to set, by dotted path."""
     total: int
     """Bytes that the step needs then."""
 
@@ -60,15 +60,19 @@ class _Way(NamedTuple):
 
 def setting_of(config: RunConfig, blueprint: Blueprint, device: Device) -> Setting:
     """What `config` says about memory, for that model on that device."""
-    precision = config.training.precision
-    single = precision == "fp32" or (precision == "auto" and not device.fast_bf16)
+    training = config.training
+    single = training.precision == "fp32" or (training.precision == "auto" and not device.fast_bf16)
+    packed = training.quantization
     return Setting(
-        batch_size=config.training.batch_size,
+        batch_size=training.batch_size,
         length=config.data.max_length,
-        weights="fp32" if single else "bf16",
+        weights=packed if packed != "none" else "fp32" if single else "bf16",
+        optimizer=training.optimizer,
+        checkpointing=training.recompute_activations,
         dropout=getattr(config.method, "dropout", 0) > 0,
         autocast=device.kind == "cuda" and not single,
-        fused=device.kind == "cpu" and single and _is_fused(config.method, blueprint),
+        computed="fp32" if single else "bf16",
+        fused=device.kind == "cpu" and single and packed == "none" and _is_fused(config.method, blueprint),
         device=device.kind,
     )
 
@@ -133,16 +137,18 @@ def _combined(chosen: tuple[_Way, ...], footprint: Footprint, setting: Setting) 
 
 def _ways(config: RunConfig, footprint: Footprint, setting: Setting) -> Iterator[_Way]:
     yield from _smaller_batches(config, setting)
-    if setting.device == "cuda" and setting.optimizer == "adamw":
-        yield _Way("optimizer", "8-bit optimizer", 2, {"optimizer": "adamw-8bit"}, {})
+    if setting.optimizer == "adamw":
+        smaller = {"training.optimizer": "adamw-8bit"}
+        yield _Way("optimizer", "8-bit optimizer", 2, {"optimizer": "adamw-8bit"}, smaller)
     if setting.weights == "fp32":
-        yield _Way("weights", "Half precision", 3, {"weights": "bf16", "fused": False}, {"training.precision": "bf16"})
+        half: dict[str, Any] = {"weights": "bf16", "computed": "bf16", "fused": False}
+        yield _Way("weights", "Half precision", 3, half, {"training.precision": "bf16"})
     if not setting.checkpointing:
-        yield _Way("checkpointing", "Activation checkpointing", 4, {"checkpointing": True}, {})
+        again = {"training.recompute_activations": True}
+        yield _Way("checkpointing", "Recompute activations", 4, {"checkpointing": True}, again)
     yield from _shorter_rows(setting)
     yield from _lower_rank(config.method, footprint)
-    if setting.device == "cuda":
-        yield _Way("weights", "4-bit base weights", 8, {"weights": "nf4-double"}, {})
+    yield from _packed_weights(config.method, setting)
 
 
 def _smaller_batches(config: RunConfig, setting: Setting) -> Iterator[_Way]:
@@ -154,6 +160,16 @@ def _smaller_batches(config: RunConfig, setting: Setting) -> Iterator[_Way]:
             fields = {"training.batch_size": smaller, "training.gradient_accumulation_steps": more}
             label = f"Batch size {smaller}, accumulated {more} times"
             yield _Way("batch", label, cost, {"batch_size": smaller}, fields)
+
+
+def _packed_weights(method: Method, setting: Setting) -> Iterator[_Way]:
+    """8 and 4 bit, where the method can stand on them."""
+    if setting.weights not in ("fp32", "bf16"):
+        return
+    for cost, packed, label in ((8, "int8", "8-bit base weights"), (9, "nf4-double", "4-bit base weights")):
+        if packed not in method.unpacked:
+            changed: dict[str, Any] = {"weights": packed, "fused": False}
+            yield _Way("weights", label, cost, changed, {"training.quantization": packed})
 
 
 def _shorter_rows(setting: Setting) -> Iterator[_Way]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
 from workbench.config import METHODS
@@ -19,6 +20,9 @@ class Dora(LowRank):
     )
     order: ClassVar[int] = 2
     plain: ClassVar[bool] = False
+    unpacked: ClassVar[Mapping[str, str]] = {
+        "int8": "DoRA reads the norms of the weights, which 8-bit weights no longer give after the first step."
+    }
     kind: Literal["dora"] = "dora"
 
     def each(self, module: Module, rank: int) -> int:

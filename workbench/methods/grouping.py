@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 
+from workbench.methods.identity import Same
 from workbench.methods.matching import last_part
 from workbench.records import Module, ParameterGroup
 
@@ -15,19 +17,34 @@ def grouped(
     rank: Callable[[Module], int] = lambda _: 0,
     suffix: str = "",
 ) -> tuple[ParameterGroup, ...]:
-    """One group a name, shape and rank, in the order in which they first occur.
+    """One group a name, shape and rank; the shapes in the order in which they first occur.
 
     `each` says what is trained in one module, and `formula` how that comes about with its numbers; both are asked
     once a group, so the table of a model of 80 layers costs no more than that of one.
     """
-    members: dict[tuple[str, int, int, bool, int], list[Module]] = {}
-    for module in modules:
-        key = (last_part(module.name), module.in_features, module.out_features, module.bias, rank(module))
-        members.setdefault(key, []).append(module)
     return tuple(
-        _group(found, key[-1], each(found[0], key[-1]), formula(found[0], key[-1]), suffix)
-        for key, found in members.items()
+        _group(found, ranked, each(found[0], ranked), formula(found[0], ranked), suffix)
+        for ranked, found in by_rank(modules, rank)
     )
+
+
+def by_rank(modules: Iterable[Module], rank: Callable[[Module], int]) -> list[tuple[int, list[Module]]]:
+    """The modules of one name, shape and rank together, each lot with its rank."""
+    members: dict[tuple[int, int], list[Module]] = {}
+    for place, alike in enumerate(_alike(Same(tuple(modules)))):
+        for module in alike:
+            members.setdefault((place, rank(module)), []).append(module)
+    return [(ranked, found) for (_, ranked), found in members.items()]
+
+
+@lru_cache(maxsize=64)
+def _alike(modules: Same[tuple[Module, ...]]) -> tuple[tuple[Module, ...], ...]:
+    """The modules of one name and shape together. Cached: a slider that changes no target looks at no shape."""
+    found: dict[tuple[str, int, int, bool], list[Module]] = {}
+    for module in modules.value:
+        key = (last_part(module.name), module.in_features, module.out_features, module.bias)
+        found.setdefault(key, []).append(module)
+    return tuple(map(tuple, found.values()))
 
 
 def trained_whole(modules: Iterable[Module], suffix: str = "") -> tuple[ParameterGroup, ...]:

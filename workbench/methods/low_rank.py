@@ -15,7 +15,7 @@ from workbench.config import Task, refuse
 from workbench.errors import Problem
 from workbench.methods.experts import GATE_UP, expert_problems, has_rule, mapped
 from workbench.methods.fields import Alphas, Ranks, value_for
-from workbench.methods.grouping import trained_biases
+from workbench.methods.grouping import by_rank, trained_biases
 from workbench.methods.matching import saved_modules, task_heads
 from workbench.methods.ranked import Ranked, rank_problems
 from workbench.methods.target_check import TARGETS, selection_problems
@@ -60,12 +60,12 @@ class LowRank(Targeted, Ranked):
         return tuple(sorted((*found.modules, *found.tensors), key=lambda module: order[module.name]))
 
     def rank_of(self, module: Module) -> int:
+        if module.kind != "experts" and not self.rank_pattern:
+            return self.rank
         patterns: dict[str, int] = {**self.rank_pattern}
         if module.kind == "experts":
             # peft doubles the rank where gate and up became one tensor; a pattern of the user's own comes first.
             patterns[rf".*\.{re.escape(GATE_UP)}"] = 2 * self.rank
-        elif not patterns:
-            return self.rank
         return int(value_for(_peft_key(module), patterns, self.rank))
 
     def each(self, module: Module, rank: int) -> int:
@@ -93,7 +93,8 @@ class LowRank(Targeted, Ranked):
         if problems:
             return problems
         targets = self.targets(blueprint)
-        wide = [(module, self.rank_of(module)) for module in targets if module.kind in self.adaptable]
+        lots = ((found[0], rank) for rank, found in by_rank(targets, self.rank_of))
+        wide = [(module, rank) for module, rank in lots if module.kind in self.adaptable]
         return [*rank_problems(wide), *self._bias_problems(targets)]
 
     def _expert_check(self, blueprint: Blueprint) -> list[Problem]:

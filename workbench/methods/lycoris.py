@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from pydantic import Field
@@ -12,11 +13,14 @@ from workbench.methods.ranked import Ranked, rank_problems
 from workbench.methods.targeted import Targeted
 from workbench.records import Blueprint, Module, ModuleKind
 
+_NO_MATRIX = "It adds its update to the weights' own matrix, which 4-bit weights do not have."
+
 
 class Lycoris(Targeted, Ranked):
     """A product of small matrices beside each linear module."""
 
     adaptable: ClassVar[tuple[ModuleKind, ...]] = ("linear",)
+    unpacked: ClassVar[Mapping[str, str]] = {"nf4": _NO_MATRIX, "nf4-double": _NO_MATRIX}
     rank_pattern: Ranks = Field(
         {}, title="Ranks by name", description="Other ranks for some modules, such as q_proj=16, down_proj=4."
     )

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from workbench.methods.identity import Same
 from workbench.records import Blueprint, Module
 
 ALL_LINEAR = "all-linear"
@@ -55,30 +56,17 @@ def last_part(name: str) -> str:
     return name.rpartition(".")[2]
 
 
-class Identity:
-    """A Blueprint as the key of a cache: the same object, since comparing takes longer than what is cached."""
-
-    def __init__(self, blueprint: Blueprint) -> None:
-        self.blueprint = blueprint
-
-    def __hash__(self) -> int:
-        return id(self.blueprint)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Identity) and other.blueprint is self.blueprint
-
-
 def selected(blueprint: Blueprint, selection: Selection) -> tuple[Module, ...]:
     """The modules that get an adapter, in the model's order; raises `re.error` for a broken expression.
 
     Cached, so that a slider which changes no target costs no matching.
     """
-    return _selected(Identity(blueprint), selection)
+    return _selected(Same(blueprint), selection)
 
 
 @lru_cache(maxsize=64)
-def _selected(identity: Identity, selection: Selection) -> tuple[Module, ...]:
-    blueprint = identity.blueprint
+def _selected(same: Same[Blueprint], selection: Selection) -> tuple[Module, ...]:
+    blueprint = same.value
     found = matched(blueprint, selection.targets)
     if selection.layers and not isinstance(selection.targets, str):
         found = tuple(module for module in found if _in_layers(module.name, selection))
@@ -115,9 +103,13 @@ def matched(blueprint: Blueprint, targets: Targets) -> tuple[Module, ...]:
 
 def linear_modules(blueprint: Blueprint) -> tuple[Module, ...]:
     """What ``all-linear`` means: every Linear and Conv1D except the output head."""
-    return tuple(
-        module for module in blueprint.modules if module.kind in ("linear", "conv1d") and module.name != blueprint.head
-    )
+    return _linear_modules(Same(blueprint))
+
+
+@lru_cache(maxsize=64)
+def _linear_modules(same: Same[Blueprint]) -> tuple[Module, ...]:
+    head = same.value.head
+    return tuple(module for module in same.value.modules if module.kind in ("linear", "conv1d") and module.name != head)
 
 
 def task_heads(blueprint: Blueprint) -> tuple[str, ...]:

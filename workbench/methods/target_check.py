@@ -7,11 +7,12 @@ import re
 from functools import lru_cache
 
 from workbench.errors import Problem
+from workbench.methods.identity import Same
 from workbench.methods.matching import (
-    Identity,
     Selection,
     Targets,
     containers,
+    is_all_linear,
     linear_modules,
     matched,
     module_names,
@@ -25,12 +26,12 @@ TARGETS = "method.target_modules"
 
 def selection_problems(blueprint: Blueprint, selection: Selection) -> list[Problem]:
     """Why `selection` cannot be used on this model; empty when every part of it names something."""
-    return list(_selection_problems(Identity(blueprint), selection))
+    return list(_selection_problems(Same(blueprint), selection))
 
 
 @lru_cache(maxsize=64)
-def _selection_problems(identity: Identity, selection: Selection) -> tuple[Problem, ...]:
-    blueprint = identity.blueprint
+def _selection_problems(same: Same[Blueprint], selection: Selection) -> tuple[Problem, ...]:
+    blueprint = same.value
     problems = [
         *target_problems(blueprint, selection.targets),
         *_exclusion_problems(blueprint, selection.excluded),
@@ -71,7 +72,7 @@ def target_problems(blueprint: Blueprint, targets: Targets, field: str = TARGETS
 
 def container_problems(blueprint: Blueprint, targets: Targets) -> list[Problem]:
     """An expression that also matches a module which only holds others; peft refuses to adapt those."""
-    if isinstance(targets, tuple):
+    if isinstance(targets, tuple) or is_all_linear(targets):
         return []
     wrong = [name for name in containers(blueprint) if re.fullmatch(targets, name)]
     if not wrong:

@@ -14,6 +14,7 @@ from peft import get_peft_model
 from transformers import set_seed
 
 from workbench.config import RunConfig
+from workbench.training.quantization import weights_in
 
 
 def attach(model: Any, config: RunConfig, folder: Path) -> Any:
@@ -31,7 +32,7 @@ def base_model_name(reference: str, folder: Path) -> str:
 
 def count_parameters(model: Any, *, trained: bool = False) -> int:
     """All parameters of `model`, tied ones once, or only those that are trained."""
-    return sum(each.numel() for each in model.parameters() if each.requires_grad or not trained)
+    return sum(weights_in(each) for each in model.parameters() if each.requires_grad or not trained)
 
 
 def write_adapter(model: Any, tokenizer: Any, path: Path) -> None:

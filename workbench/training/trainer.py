@@ -184,6 +184,13 @@ class RunTrainer(Trainer):
         set_peft_model_state_dict(self.subject, state)
 
 
+def _optimizer(training: TrainingConfig, machine: Machine) -> str:
+    """transformers' name of it; on a GPU the 8-bit moments move to the host when memory runs short."""
+    if training.optimizer == "adamw":
+        return "adamw_torch_fused"
+    return "paged_adamw_8bit" if machine.device == "cuda" else "adamw_8bit"
+
+
 def _arguments(lesson: Lesson, folder: Path) -> TrainingArguments:
     training = lesson.training
     warmed = training.schedule == "constant" and training.warmup_steps > 0
@@ -198,7 +205,7 @@ def _arguments(lesson: Lesson, folder: Path) -> TrainingArguments:
         weight_decay=training.weight_decay,
         max_grad_norm=training.max_grad_norm,
         seed=training.seed,
-        optim="adamw_torch_fused",
+        optim=_optimizer(training, lesson.machine),
         use_cpu=lesson.machine.device == "cpu",
         logging_nan_inf_filter=False,
         remove_unused_columns=False,

@@ -26,6 +26,7 @@ from workbench.training.machine import Machine, find_machine
 from workbench.training.objective import choose_objective
 from workbench.training.plan import Plan
 from workbench.training.preparation import Preparation
+from workbench.training.quantization import loading_options
 from workbench.training.report import Report
 from workbench.training.rows import Rows
 from workbench.training.stopping import StopRequest
@@ -83,9 +84,10 @@ class Worker:
     def _initialise(self, model_folder: Path, machine: Machine) -> Subject:
         self.report.enter(Phase.INITIALISING, "loading the base model")
         self.stop.obey()
-        base = self.config.task.load_model(model_folder, dtype=machine.dtype, attn_implementation="sdpa")
+        packing = loading_options(self.config.training, machine)
+        base = self.config.task.load_model(model_folder, dtype=machine.dtype, attn_implementation="sdpa", **packing)
         parameters = count_parameters(base)
-        model = attach(base.to(machine.device), self.config, model_folder)
+        model = attach(base if packing else base.to(machine.device), self.config, model_folder)
         learnt = learnt_by(self.folder)
         if learnt is not None:
             take_over(model, learnt)
@@ -125,6 +127,8 @@ class Worker:
             "head": lesson.objective.head,
             "layers": "fused" if lesson.objective.fused else "modules",
             "recompute_activations": lesson.training.recompute_activations,
+            "quantization": lesson.training.quantization,
+            "optimizer": lesson.training.optimizer,
         }
         write_whole(self.folder.environment, json.dumps(facts, indent=1))
         print(json.dumps(facts, indent=1), flush=True)

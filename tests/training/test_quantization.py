@@ -1,0 +1,81 @@
+"""Runs over a base model in 8 or 4 bit: every method that says it can does learn, and every other is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from safetensors import safe_open
+from training_runs import MakeRun, StopAt, carry_out, losses
+
+from workbench.config import METHODS, RunConfig
+from workbench.engine.blueprint import read_blueprint
+from workbench.errors import WorkbenchError
+from workbench.events import Finished, Started
+from workbench.home import Home
+from workbench.runs.folder import RunFolder
+
+USABLE = tuple(method for method in METHODS if not method.untrained)
+PAIRS = [
+    ("lora", "nf4"),
+    *(
+        (method.model_fields["kind"].default, packed)
+        for method in USABLE
+        for packed in ("int8", "nf4-double")
+        if packed not in method.unpacked
+    ),
+]
+"""Whether the scales are packed too makes no difference to a method, so one is tried with plain nf4."""
+
+
+@pytest.mark.parametrize(("kind", "packed"), PAIRS)
+def test_a_method_learns_over_packed_weights(
+    kind: str, packed: str, home: Home, tiny_model_folder: Path, tiny_dataset_file: Path
+) -> None:
+    fields = METHODS.get(kind).model_fields
+    small = {name: value for name, value in {"rank": 4, "block_size": 8}.items() if name in fields}
+    config = RunConfig.parse(
+        {
+            "base_model": f"folder:{tiny_model_folder}",
+            "data": {"dataset": str(tiny_dataset_file), "validation_share": 0.0, "max_length": 64},
+            "method": {"kind": kind, **small},
+            "training": {
+                "max_steps": 3,
+                "learning_rate": 0.02,
+                "schedule": "constant",
+                "threads": 1,
+                "precision": "fp32",
+                "quantization": packed,
+                "optimizer": "adamw-8bit",
+            },
+        }
+    )
+    folder = RunFolder.create(home, config)
+    events = carry_out(folder)
+    assert isinstance(events[-1], Finished), folder.log_tail()
+    counted = config.method.count(read_blueprint(tiny_model_folder))
+    started = next(event for event in events if isinstance(event, Started))
+    assert (started.trainable, started.base_parameters) == (counted.trainable, counted.base)
+    learnt = losses(folder)
+    assert (learnt[3] or 9) < (learnt[1] or 0)
+    with safe_open(folder.adapter / "adapter_model.safetensors", "pt") as saved:
+        assert all(saved.get_tensor(name).is_floating_point() for name in saved.keys())  # noqa: SIM118
+
+
+@pytest.mark.parametrize(("kind", "packed"), [("dora", "int8"), ("loha", "nf4"), ("lokr", "nf4-double")])
+def test_a_pair_that_cannot_be_is_refused_beside_its_field(kind: str, packed: str) -> None:
+    with pytest.raises(WorkbenchError) as refused:
+        RunConfig.parse({"method": {"kind": kind}, "training": {"quantization": packed}})
+    (problem,) = refused.value.problems
+    assert problem.field == "training.quantization"
+    assert "weights" in problem.message
+
+
+def test_a_resumed_run_over_packed_weights_equals_an_uninterrupted_one(make_run: MakeRun) -> None:
+    packed = {"max_steps": 6, "quantization": "nf4-double", "optimizer": "adamw-8bit"}
+    whole, stopped = make_run(**packed), make_run(**packed)
+    carry_out(whole)
+    carry_out(stopped, StopAt(stopped, 3))
+    assert len(losses(stopped)) == 3
+    carry_out(stopped)
+    assert losses(stopped) == losses(whole)
