@@ -10,7 +10,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from random import Random
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field, TypeAdapter
 
@@ -38,12 +38,10 @@ class Keep(StepBase):
     """Filter by text."""
 
     kind: Literal["keep"] = "keep"
-    text: str = Field(min_length=1)
+    text: str = Field(min_length=1, title="Text")
     where: Where = "anywhere"
-    pattern: bool = False
-    """Whether the text is a regular expression."""
-    inverted: bool = False
-    """Keep the rows that do not hold it."""
+    pattern: bool = Field(False, title="Is a regular expression")
+    inverted: bool = Field(False, title="Keep the rows without it")
 
     @property
     def sentence(self) -> str:
@@ -59,9 +57,8 @@ class Length(StepBase):
     """Filter by length."""
 
     kind: Literal["length"] = "length"
-    shortest: int = Field(0, ge=0)
-    longest: int | None = Field(None, ge=1)
-    """In characters, all turns together; None for any."""
+    shortest: int = Field(0, ge=0, title="Shortest, characters", description="All turns together.")
+    longest: int | None = Field(None, ge=1, title="Longest, characters", description="Empty for any.")
 
     @property
     def sentence(self) -> str:
@@ -112,10 +109,10 @@ class Replace(StepBase):
     """Find and replace."""
 
     kind: Literal["replace"] = "replace"
-    text: str = Field(min_length=1)
-    by: str = ""
+    text: str = Field(min_length=1, title="Find")
+    by: str = Field("", title="Replace by")
     where: Where = "anywhere"
-    pattern: bool = False
+    pattern: bool = Field(False, title="Is a regular expression")
 
     @property
     def sentence(self) -> str:
@@ -170,10 +167,15 @@ class Join(StepBase):
     """Add the rows of another dataset, in a chosen proportion; they are numbered on behind the last."""
 
     kind: Literal["join"] = "join"
-    dataset: str
+    dataset: str = Field(title="Dataset", json_schema_extra={"datasets": True})
     """Its id."""
-    weight: float = Field(1.0, gt=0, le=100)
-    """How often each of its rows is added; 0.5 takes half of them by chance, 2 takes each twice."""
+    weight: float = Field(
+        1.0,
+        gt=0,
+        le=100,
+        title="Weight",
+        description="How often each of its rows is added; 0.5 takes half of them by chance, 2 takes each twice.",
+    )
     seed: int = Field(0, ge=0)
 
     @property
@@ -196,6 +198,7 @@ class Join(StepBase):
 
 
 Step = Keep | Length | Drop | Deduplicate | Replace | Sample | Shuffle | Join
+STEPS: tuple[type[StepBase], ...] = get_args(Step)
 STEP: TypeAdapter[Step] = TypeAdapter(Annotated[Step, Field(discriminator="kind")])
 
 _PLACES: dict[Where, str] = {"anywhere": "anywhere", "question": "in a question", "answer": "in an answer"}

@@ -19,7 +19,7 @@ os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 import gradio as gr
 from gradio.components.navbar import Navbar
 
-from workbench.ui import playground, runs, train
+from workbench.ui import data, playground, runs, train
 from workbench.ui.components.header import header
 from workbench.ui.theme import theme
 
@@ -28,10 +28,16 @@ if TYPE_CHECKING:
     from workbench.web.options import ServeOptions
 
 STATIC = Path(__file__).with_name("static")
-SCRIPTS = ("runs.js", "playground.js", "page.js")
+SCRIPTS = ("data.js", "runs.js", "playground.js", "page.js")
+STYLES = ("workbench.css", "data.css")
 
 Page = Callable[["Services", gr.Blocks], None]
-PAGES: tuple[tuple[str, Page], ...] = (("Train", train.page), ("Runs", runs.page), ("Playground", playground.page))
+PAGES: tuple[tuple[str, Page], ...] = (
+    ("Train", train.page),
+    ("Data", data.page),
+    ("Runs", runs.page),
+    ("Playground", playground.page),
+)
 
 
 def mount(app: FastAPI, services: Services, options: ServeOptions) -> None:
@@ -84,7 +90,8 @@ def _place(name: str, page: Page, services: Services, site: gr.Blocks) -> None:
 
 def _head() -> str:
     scripts = "".join(f'<script type="module" src="ui/{name}"></script>' for name in SCRIPTS)
-    return f'<link rel="stylesheet" href="ui/workbench.css">{scripts}'
+    styles = "".join(f'<link rel="stylesheet" href="ui/{name}">' for name in STYLES)
+    return f"{styles}{scripts}"
 
 
 def _serve_files(app: FastAPI) -> None:

@@ -15,9 +15,9 @@ from fastapi import APIRouter, Body, Query, Request
 from fastapi.responses import FileResponse, StreamingResponse
 from pydantic import ValidationError
 
-from workbench.config import DataConfig, TrainingConfig, problems_of
+from workbench.config import DataConfig, RunConfig, TrainingConfig, problems_of
 from workbench.data.arrivals import Arrival, Example
-from workbench.data.editing import STEP
+from workbench.data.editing import STEP, STEPS, StepBase
 from workbench.data_room import DataRoom, Described, Entry, Figures, SeenRow, View
 from workbench.errors import WorkbenchError
 from workbench.formats import FORMATS, Layout
@@ -54,7 +54,8 @@ def _library_routes(api: APIRouter, room: DataRoom) -> None:
         data = DataConfig.model_json_schema()["properties"]
         fields = {name: data[name] for name in SETTINGS}
         fields["batch_size"] = TrainingConfig.model_json_schema()["properties"]["batch_size"]
-        return {"formats": formats, "fields": fields}
+        base_model = RunConfig.model_fields["base_model"].default
+        return {"formats": formats, "fields": fields, "base_model": base_model, "edits": list(map(step_fields, STEPS))}
 
 
 def _arrival_routes(api: APIRouter, room: DataRoom) -> None:
@@ -169,6 +170,11 @@ def _edit_routes(api: APIRouter, room: DataRoom, services: Services) -> None:
     def undo(id: str) -> Dataset:
         """The dataset before its last edit."""
         return room.undo(id)
+
+
+def step_fields(step: type[StepBase]) -> dict[str, Any]:
+    """What a form for `step` is made from: its fields in their order, as JSON schema."""
+    return step.model_json_schema()
 
 
 def _download(rows: Iterator[bytes], name: str) -> StreamingResponse:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from workbench.ui.components.markup import markup
 
-PAGES = (("Train", "./"), ("Runs", "./runs"), ("Playground", "./playground"))
+PAGES = (("Train", "./"), ("Data", "./data"), ("Runs", "./runs"), ("Playground", "./playground"))
 
 
 def header(current: str) -> None:

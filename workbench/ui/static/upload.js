@@ -1,0 +1,24 @@
+// Sending a file while telling how far it is, which fetch cannot.
+
+import { Refusal } from "./api.js";
+
+const LOST = { message: "The file did not arrive.", remedy: "See whether the server still runs, and add it again." };
+
+/** POST `file` to `path` below /api; resolves to the answer's JSON, throws a `Refusal`. `onProgress` gets 0 to 1. */
+export function upload(path, file, onProgress, signal) {
+  return new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest();
+    request.open("POST", `api/${path}`);
+    request.responseType = "json";
+    request.setRequestHeader("content-type", "application/octet-stream");
+    request.upload.onprogress = (event) => onProgress(event.lengthComputable ? event.loaded / event.total : null);
+    request.onload = () => {
+      if (request.status < 300) resolve(request.response);
+      else reject(new Refusal(request.response?.problems ?? [LOST]));
+    };
+    request.onerror = () => reject(new Refusal([LOST]));
+    request.onabort = () => reject(new DOMException("The upload was cancelled.", "AbortError"));
+    signal?.addEventListener("abort", () => request.abort());
+    request.send(file);
+  });
+}
