@@ -49,6 +49,11 @@ class Home:
         return self._folder("blueprints")
 
     @property
+    def configs(self) -> Path:
+        """Configs of base models without weights, one folder each."""
+        return self._folder("configs")
+
+    @property
     def uploads(self) -> Path:
         """Files on their way in; swept at the start of a server."""
         return self._folder("uploads")

@@ -63,6 +63,8 @@ class Blueprint(Record):
     context_length: int
     dtype: str
     """Of the weights on disk, such as ``bfloat16``."""
+    disk_bytes: int = 0
+    """Size of the weights on disk: of the files where they were seen, else as many numbers of that format."""
     head: str | None = None
     """The module that yields the output, such as ``lm_head``; ``all-linear`` leaves it out."""
     task: str = "causal_lm"
@@ -86,6 +88,10 @@ class BaseModelCard(Record):
     note: str
     ready: bool
     """Whether its weights lie on this machine, loadable."""
+    chat_template: bool | None = None
+    """Whether its tokenizer brings one; None when that is not known yet."""
+    obstacle: str = ""
+    """Why no run can begin from it, though it can be counted; one sentence with its remedy."""
 
 
 class ParameterGroup(Record):

@@ -48,6 +48,7 @@ class Services:
         except WorkbenchError as error:
             problems += error.problems
         try:
+            self.models.require_usable(config.base_model)
             problems += _misfits(config, self.models.blueprint(config.base_model))
         except WorkbenchError as error:
             problems += error.problems

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -77,7 +79,7 @@ def test_the_parts_are_the_total_and_each_answers_to_its_cause() -> None:
     found = training_memory(Footprint.of(LLAMA_3B, Lora()), base)
     assert found.total == sum((found.weights, found.adapter, found.activations, found.logits, found.overhead))
     assert found.adapter == 16 * Lora().count(LLAMA_3B).trainable
-    twice = training_memory(Footprint.of(LLAMA_3B, Lora()), base.model_copy(update={"batch_size": 8}))
+    twice = training_memory(Footprint.of(LLAMA_3B, Lora()), replace(base, batch_size=8))
     assert twice.activations == 2 * found.activations
     assert twice.weights == found.weights
 
@@ -93,15 +95,15 @@ def test_the_parts_are_the_total_and_each_answers_to_its_cause() -> None:
         {"autocast": True},
     ],
 )
-def test_what_should_save_memory_does(cheaper: dict[str, object]) -> None:
+def test_what_should_save_memory_does(cheaper: dict[str, Any]) -> None:
     base = Setting(batch_size=4, length=512)
-    assert total(base.model_copy(update=cheaper)) < total(base)
+    assert total(replace(base, **cheaper)) < total(base)
 
 
 @pytest.mark.parametrize("dearer", [{"dropout": True}, {"weights": "fp32"}, {"projected": "all"}])
-def test_what_should_cost_memory_does(dearer: dict[str, object]) -> None:
+def test_what_should_cost_memory_does(dearer: dict[str, Any]) -> None:
     base = Setting(batch_size=4, length=512)
-    assert total(base.model_copy(update=dearer)) > total(base)
+    assert total(replace(base, **dearer)) > total(base)
 
 
 @pytest.mark.parametrize("kind", METHODS.kinds())

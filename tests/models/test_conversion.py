@@ -81,7 +81,8 @@ def test_a_truncated_file_is_refused_with_a_remedy(gguf_file: Path, tmp_path: Pa
     with pytest.raises(WorkbenchError) as caught:
         local_folder(f"gguf:{cut}", home)
     assert caught.value.problems[0].field == "base_model"
-    assert "Download it anew" in caught.value.remedy
+    assert "download it anew" in caught.value.remedy
+    assert "cut off" in caught.value.message
 
 
 @pytest.mark.parametrize("name", ["absent.gguf", "text.gguf"])

@@ -33,8 +33,8 @@ def put_into(cache: Path, repository: str, model: Path, commit: str = "abc123") 
     return Path(shutil.copytree(model, folder / "snapshots" / commit))
 
 
-def test_the_four_kinds_in_the_order_of_the_form() -> None:
-    assert SOURCES.kinds() == ("package", "hub", "folder", "gguf")
+def test_the_five_kinds_in_the_order_of_the_form() -> None:
+    assert SOURCES.kinds() == ("package", "hub", "folder", "gguf", "config")
 
 
 @pytest.mark.parametrize("reference", ["SmolLM2", "https://huggingface.co/x", "hub:", ""])
@@ -121,27 +121,6 @@ def test_a_download_is_refused_before_it_starts(
     monkeypatch.setattr("huggingface_hub.snapshot_download", only_ask)
     with pytest.raises(WorkbenchError, match=message):
         local_folder("hub:org/name", home)
-
-
-def test_a_download_reports_its_share_and_leaves_a_loadable_folder(
-    home: Home, hub_cache: Path, tiny_model_folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def download(name: str, *, dry_run: bool = False, tqdm_class: type | None = None, **_: object) -> object:
-        if dry_run:
-            return [_File("model.safetensors", 200)]
-        assert tqdm_class is not None
-        bar = tqdm_class(total=0, unit="B", name="huggingface_hub.snapshot_download")
-        bar.total = 200
-        bar.refresh()
-        bar.update(50)
-        bar.update(150)
-        return str(put_into(hub_cache, name, tiny_model_folder))
-
-    monkeypatch.setattr("huggingface_hub.snapshot_download", download)
-    told: list[tuple[str, float | None]] = []
-    folder = local_folder("hub:org/name", home, lambda detail, done=None: told.append((detail, done)))
-    assert (folder / "model.safetensors").is_file()
-    assert [done for detail, done in told if detail == "downloading org/name"] == [0.25, 1.0]
 
 
 def test_a_package_that_is_not_installed_says_how_to_install_it(home: Home) -> None:

@@ -47,7 +47,8 @@ _CPU_ALLOCATOR, _CPU_ALLOCATOR_FUSED = 0.8, 0.35
 """Shares of the activations that the C library's allocator holds besides, measured with plain and fused layers."""
 
 
-class Setting(Record):
+@dataclass(frozen=True)
+class Setting:
     """What decides the memory of a training step besides model and method."""
 
     batch_size: int = 8

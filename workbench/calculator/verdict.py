@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import combinations
 from typing import Any, Literal, NamedTuple
 
@@ -103,18 +104,28 @@ def judged(needed: int, free: int) -> Verdict:
 def cheapest_changes(config: RunConfig, footprint: Footprint, setting: Setting, free: int) -> tuple[Change, ...]:
     """Up to three changes, each of one to three settings, after which the step fits: the cheapest first."""
     ways = list(_ways(config, footprint, setting))
+    if not _can_be_done(ways, footprint, setting, free):
+        return ()
     choices = sorted(_choices(ways), key=lambda chosen: sum(way.cost for way in chosen))
     found: list[Change] = []
     answered: list[set[str]] = []
     for chosen in choices:
+        if len(found) == _SHOWN:
+            break
         what = {way.what for way in chosen}
-        if len(found) == _SHOWN or any(what >= simpler for simpler in answered):
+        if any(what >= simpler for simpler in answered):
             continue
         change = _combined(chosen, footprint, setting)
         if judged(change.total, free) == "fits":
             found.append(change)
             answered.append(what)
     return tuple(found)
+
+
+def _can_be_done(ways: list[_Way], footprint: Footprint, setting: Setting, free: int) -> bool:
+    """Whether all that can be changed, changed as far as it goes, is enough; a quick no spares trying everything."""
+    furthest = {way.what: way for way in ways}
+    return bool(furthest) and judged(_combined(tuple(furthest.values()), footprint, setting).total, free) == "fits"
 
 
 def _choices(ways: list[_Way]) -> Iterator[tuple[_Way, ...]]:
@@ -126,7 +137,7 @@ def _choices(ways: list[_Way]) -> Iterator[tuple[_Way, ...]]:
 
 
 def _combined(chosen: tuple[_Way, ...], footprint: Footprint, setting: Setting) -> Change:
-    changed = setting.model_copy(update={key: value for way in chosen for key, value in way.setting.items()})
+    changed = replace(setting, **{key: value for way in chosen for key, value in way.setting.items()})
     smaller = next((way.footprint for way in chosen if way.footprint), footprint)
     return Change(
         label=" and ".join([chosen[0].label, *(way.label[0].lower() + way.label[1:] for way in chosen[1:])]),

@@ -63,8 +63,10 @@ _LAYER = re.compile(r"\.(\d+)(?:\.|$)")
 
 def blueprint_of(reference: str, home: Home) -> Blueprint:
     """The Blueprint of the model that `reference` names, from its config alone; weights are not fetched."""
-    folder = open_source(reference, home).config_path()
-    return read_blueprint(folder, model=reference)
+    place = open_source(reference, home).config_path()
+    files = [place] if place.is_file() else list(place.glob("*.safetensors"))
+    found = read_blueprint(place, model=reference)
+    return found.model_copy(update={"disk_bytes": sum(file.stat().st_size for file in files)}) if files else found
 
 
 def read_blueprint(source: Path | str | dict[str, Any], *, model: str = "", task: str | None = None) -> Blueprint:
@@ -140,13 +142,15 @@ def _blueprint(model: PreTrainedModel, task: str, reference: str) -> Blueprint:
     hidden = config.hidden_size
     modules = _modules(model)
     has_experts = any(module.kind == "experts" for module in modules)
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    dtype = config.dtype or torch.float32
     return Blueprint(
         model=reference,
         config_hash=config_hash(model.config.to_diff_dict()),
         architecture=type(model).__name__,
         model_type=model.config.model_type,
         modules=modules,
-        parameters=sum(parameter.numel() for parameter in model.parameters()),
+        parameters=parameters,
         hidden_size=hidden,
         intermediate_size=_first(config, "intermediate_size", "ffn_dim", "n_inner", "d_ff") or 4 * hidden,
         num_layers=config.num_hidden_layers,
@@ -155,7 +159,8 @@ def _blueprint(model: PreTrainedModel, task: str, reference: str) -> Blueprint:
         head_dim=getattr(config, "head_dim", None) or (hidden // heads if heads else 0),
         vocab_size=config.vocab_size,
         context_length=_first(config, "max_position_embeddings", "n_positions") or 0,
-        dtype=str(config.dtype or "float32").removeprefix("torch."),
+        dtype=str(dtype).removeprefix("torch."),
+        disk_bytes=parameters * dtype.itemsize,
         head=_head(model),
         task=task,
         kv_width=_kv_width(config),
@@ -273,7 +278,7 @@ def write_presets() -> None:
             raise WorkbenchError(
                 f"{preset.name} has {blueprint.parameters:,} parameters, published are {preset.parameters:,}."
             )
-        path = write_blueprint(blueprint)
+        path = write_blueprint(blueprint.model_copy(update={"disk_bytes": preset.download_bytes}))
         print(f"{preset.name}: {blueprint.parameters:,} parameters, {path.name}, {path.stat().st_size:,} bytes")
 
 

@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from workbench.errors import WorkbenchError
 from workbench.home import Home
 from workbench.models.blueprint_file import slug
+from workbench.models.gguf_header import require_whole_gguf
 from workbench.models.source import Progress, silent
 from workbench.records import Record
 
@@ -71,20 +72,9 @@ def converted(file: Path, reference: str, home: Home, progress: Progress = silen
     with FileLock(folder.with_name(folder.name + ".lock")):
         manifest = _valid(folder, file, progress)
         if manifest is None:
-            require_gguf(file)
+            require_whole_gguf(file)
             manifest = _convert(file, reference, folder, progress)
     return Converted(folder=folder, source_hash=manifest.source_hash)
-
-
-def require_gguf(file: Path) -> None:
-    """Raise `WorkbenchError` unless `file` begins as a GGUF file does; whether it is whole shows when it is read."""
-    try:
-        with file.open("rb") as opened:
-            magic = opened.read(4)
-    except OSError:
-        raise _refused(f"There is no file {file}.", "Check the path.") from None
-    if magic != b"GGUF":
-        raise _refused(f"{file} is not a GGUF file.", "Name a file that ends in .gguf and was written as one.")
 
 
 def _valid(folder: Path, file: Path, progress: Progress) -> Manifest | None:

@@ -16,6 +16,11 @@ def cached_snapshot(repository: str) -> Path | None:
     return snapshot if commit and snapshot.is_dir() else None
 
 
+def blobs(repository: str) -> Path:
+    """Where the cache keeps the files of ``org/name`` under their hashes."""
+    return _cache() / f"models--{repository.replace('/', '--')}" / "blobs"
+
+
 def cached_repositories() -> list[str]:
     """Every ``org/name`` of which the cache holds safetensors weights, sorted."""
     repositories = (folder.name.removeprefix("models--").replace("--", "/") for folder in _cache().glob("models--*"))

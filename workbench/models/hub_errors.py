@@ -18,6 +18,9 @@ def explained(name: str, home: Home) -> Iterator[None]:
 
     try:
         yield
+    except errors.DryRunError as error:  # says nothing itself: its cause does
+        with explained(name, home):
+            raise error.__cause__ or ConnectionError(str(error)) from error
     except errors.GatedRepoError as error:
         raise WorkbenchError(
             f"{name} is gated: its licence must be accepted first.",
@@ -30,7 +33,7 @@ def explained(name: str, home: Home) -> Iterator[None]:
             remedy="Check the spelling; a private model needs HF_TOKEN in the environment.",
             field="base_model",
         ) from error
-    except (HTTPError, ConnectionError, errors.LocalEntryNotFoundError, errors.DryRunError) as error:
+    except (HTTPError, ConnectionError, errors.LocalEntryNotFoundError) as error:
         raise unreachable(name, home) from error
     except OSError as error:
         raise WorkbenchError(

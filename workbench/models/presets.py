@@ -24,6 +24,8 @@ class PresetModel(Record):
     download_bytes: int
     gated: bool = False
     note: str = ""
+    chat_template: bool = True
+    """Whether its tokenizer brings one."""
     config: dict[str, Any]
     """The fields of its transformers config that decide its shape."""
 

@@ -85,6 +85,17 @@ def require_whole(path: Path) -> None:
         raise _refused(f"{path} is cut off: it has {size:,} of {needed:,} bytes.", "Copy or download it anew.")
 
 
+def folder_has_chat_template(folder: Path) -> bool:
+    """Whether the tokenizer in `folder` brings a chat template: in a file of its own, or in its config."""
+    if (folder / "chat_template.jinja").is_file() or (folder / "chat_template.json").is_file():
+        return True
+    try:
+        values = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
+    except (ValueError, OSError):
+        return False
+    return isinstance(values, dict) and bool(values.get("chat_template"))
+
+
 def weights_fingerprint(folder: Path) -> str:
     """16 hex digits of the config's content and of the name, size and header of every weights file."""
     digest = hashlib.sha256((folder / "config.json").read_bytes())

@@ -10,6 +10,8 @@ from workbench.models.on_disk import offer
 from workbench.records import Record
 
 _ASKED = ["downloads", "likes", "gated", "safetensors", "tags"]
+_PATIENCE = 5.0
+"""Seconds that a card waits for the hub."""
 _BYTES = {"F64": 8, "F32": 4, "I64": 8, "I32": 4, "F16": 2, "BF16": 2, "F8_E4M3": 1, "F8_E5M2": 1, "I8": 1, "U8": 1}
 
 
@@ -26,6 +28,8 @@ class HubModel(Record):
     """0 when the hub does not tell."""
     download_bytes: int
     """Of the weights; 0 when the hub does not tell."""
+    safetensors: bool = True
+    """Whether its weights come in that format, the only one that is loaded."""
 
 
 def search_hub(text: str, home: Home, limit: int = 20) -> list[HubModel]:
@@ -45,6 +49,19 @@ def search_hub(text: str, home: Home, limit: int = 20) -> list[HubModel]:
             remedy=f"{offer(home)} Or try again with a connection.",
             field="base_model",
         ) from error
+
+
+def hub_model(name: str) -> HubModel | None:
+    """What the hub tells of ``org/name``; None when it cannot be reached or has no such model."""
+    from httpx2 import HTTPError
+    from huggingface_hub import HfApi, errors
+
+    try:
+        told = HfApi().model_info(name, expand=[*_ASKED, "siblings"], timeout=_PATIENCE)  # type: ignore[list-item]
+    except (HTTPError, ConnectionError, errors.OfflineModeIsEnabled, errors.HfHubHTTPError, errors.HFValidationError):
+        return None
+    offered = any(file.rfilename.endswith(".safetensors") for file in told.siblings or ())
+    return _found(told).model_copy(update={"safetensors": offered})
 
 
 def _found(model: Any) -> HubModel:

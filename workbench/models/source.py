@@ -39,9 +39,25 @@ class Source(ABC):
         """``kind:name``."""
         return f"{self.kind}:{self.name}"
 
-    @abstractmethod
     def ready(self) -> bool:
         """Whether its weights lie on this machine, loadable; quick, and never over the network."""
+        try:
+            self.require_usable()
+        except (WorkbenchError, OSError):
+            return False
+        return True
+
+    @abstractmethod
+    def require_usable(self) -> None:
+        """Raise `WorkbenchError` if it is known now, without the network, that no run can begin from it."""
+
+    def fetch(self, progress: Progress) -> None:
+        """Bring onto this machine what lies elsewhere; nothing for what is here. Imports no torch."""
+        self.require_usable()
+
+    def has_chat_template(self) -> bool | None:
+        """Whether its tokenizer brings a chat template; None when that is not known without the network."""
+        return None
 
     @abstractmethod
     def config_path(self) -> Path:

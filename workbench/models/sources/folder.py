@@ -6,7 +6,12 @@ from pathlib import Path
 from typing import ClassVar
 
 from workbench.errors import WorkbenchError
-from workbench.models.safetensors_folder import read_config, require_loadable, weights_fingerprint
+from workbench.models.safetensors_folder import (
+    folder_has_chat_template,
+    read_config,
+    require_loadable,
+    weights_fingerprint,
+)
 from workbench.models.source import SOURCES, Progress, Source
 
 
@@ -24,22 +29,21 @@ class FolderSource(Source):
         """The folder itself."""
         return Path(self.name).expanduser()
 
-    def ready(self) -> bool:
-        try:
-            require_loadable(self.path)
-        except (WorkbenchError, OSError):
-            return False
-        return True
+    def require_usable(self) -> None:
+        self._require_there()
+        require_loadable(self.path)
 
     def config_path(self) -> Path:
         self._require_there()
         read_config(self.path)
         return self.path
 
+    def has_chat_template(self) -> bool | None:
+        return folder_has_chat_template(self.path)
+
     def local_folder(self, progress: Progress) -> Path:
         progress("checking the model's files")
-        self._require_there()
-        require_loadable(self.path)
+        self.require_usable()
         return self.path
 
     def revision(self) -> str:

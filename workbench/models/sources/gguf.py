@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar
 
-from workbench.errors import WorkbenchError
-from workbench.models.conversion import converted, is_converted, require_gguf
+from workbench.models.conversion import converted, folder_of, is_converted
+from workbench.models.gguf_header import require_whole_gguf
+from workbench.models.safetensors_folder import folder_has_chat_template
 from workbench.models.source import SOURCES, Progress, Source
 
 
@@ -24,22 +25,21 @@ class GgufSource(Source):
         """The file itself."""
         return Path(self.name).expanduser()
 
-    def ready(self) -> bool:
-        return is_converted(self.reference, self.home) or self._readable()
+    def require_usable(self) -> None:
+        if not is_converted(self.reference, self.home):
+            require_whole_gguf(self.path)
 
     def config_path(self) -> Path:
-        require_gguf(self.path)
+        require_whole_gguf(self.path)
         return self.path
+
+    def has_chat_template(self) -> bool | None:
+        if is_converted(self.reference, self.home):
+            return folder_has_chat_template(folder_of(self.reference, self.home))
+        return "tokenizer.chat_template" in require_whole_gguf(self.path).keys
 
     def local_folder(self, progress: Progress) -> Path:
         return converted(self.path, self.reference, self.home, progress).folder
 
     def revision(self) -> str:
         return converted(self.path, self.reference, self.home).source_hash
-
-    def _readable(self) -> bool:
-        try:
-            require_gguf(self.path)
-        except WorkbenchError:
-            return False
-        return True

@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from workbench.errors import WorkbenchError
-from workbench.models.hub_cache import cached_snapshot, has_weights
+from workbench.models import hub_files
+from workbench.models.hub_cache import blobs, cached_snapshot, has_weights
 from workbench.models.hub_errors import explained, unreachable
-from workbench.models.safetensors_folder import require_all_shards, require_loadable
+from workbench.models.hub_files import Meter, Wanted, fetch_large, silent_bar
+from workbench.models.safetensors_folder import folder_has_chat_template, require_loadable
 from workbench.models.source import SOURCES, Progress, Source
 
 _WANTED = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]
@@ -34,10 +36,22 @@ class HubSource(Source):
         if snapshot is None or not has_weights(snapshot):
             return False
         try:
-            require_all_shards(snapshot)
-        except WorkbenchError:
+            require_loadable(snapshot)
+        except (WorkbenchError, OSError):
             return False
         return True
+
+    def require_usable(self) -> None:
+        """What is not here yet may be fetched by the run; whether it can be shows then."""
+
+    def fetch(self, progress: Progress) -> None:
+        if not self.ready():
+            self._download(progress)
+
+    def has_chat_template(self) -> bool | None:
+        snapshot = cached_snapshot(self.name)
+        here = snapshot is not None and (snapshot / "tokenizer_config.json").is_file()
+        return folder_has_chat_template(snapshot) if snapshot and here else None
 
     def config_path(self) -> Path:
         snapshot = cached_snapshot(self.name)
@@ -49,8 +63,7 @@ class HubSource(Source):
             return Path(hf_hub_download(self.name, "config.json")).parent
 
     def local_folder(self, progress: Progress) -> Path:
-        if not self.ready():
-            self._download(progress)
+        self.fetch(progress)
         progress("checking the model's files")
         snapshot = cached_snapshot(self.name)
         if snapshot is None:
@@ -65,22 +78,22 @@ class HubSource(Source):
     def _download(self, progress: Progress) -> None:
         from huggingface_hub import snapshot_download
 
-        options: dict[str, Any] = {"allow_patterns": _WANTED, "ignore_patterns": _UNWANTED}
+        options: dict[str, Any] = {"allow_patterns": _WANTED, "ignore_patterns": _UNWANTED, "tqdm_class": silent_bar()}
         with explained(self.name, self.home):
             progress(f"asking the hub for {self.name}")
             files = snapshot_download(self.name, dry_run=True, **options)
             self._require_safetensors([file.filename for file in files])
-            missing = sum(file.file_size or 0 for file in files if file.will_download)
-            self._require_disk(missing)
-            snapshot_download(self.name, tqdm_class=_reporting(progress, self.name, missing), **options)
+            missing = [file for file in files if file.will_download]
+            self._require_disk(sum(file.file_size or 0 for file in missing))
+            large = [file for file in missing if (file.file_size or 0) >= hub_files.LARGE]
+            total = sum(file.file_size or 0 for file in large)
+            meter = Meter(total, lambda share: progress(f"downloading {self.name}", share))
+            fetch_large((Wanted(self.name, file.filename, file.commit_hash) for file in large), blobs(self.name), meter)
+            snapshot_download(self.name, **options)
 
     def _require_safetensors(self, names: list[str]) -> None:
         if not any(name.endswith(".safetensors") for name in names):
-            raise WorkbenchError(
-                f"{self.name} offers no safetensors weights; other formats can run code when they are loaded.",
-                remedy="Choose a safetensors copy of this model.",
-                field="base_model",
-            )
+            raise without_safetensors(self.name)
 
     def _require_disk(self, needed: int) -> None:
         from huggingface_hub import constants
@@ -96,20 +109,10 @@ class HubSource(Source):
             )
 
 
-def _reporting(progress: Progress, name: str, total: int) -> Any:
-    """A progress bar class for the hub client that draws nothing and tells `progress` the share of the bytes."""
-    from tqdm import tqdm
-
-    class Reporting(tqdm):  # type: ignore[misc]
-        def __init__(self, *args: Any, **options: Any) -> None:
-            self._bytes = options.get("unit") == "B" and options.pop("name", "").endswith("snapshot_download")
-            options.pop("name", None)
-            super().__init__(*args, **{**options, "disable": True})
-
-        def update(self, n: float | None = 1) -> bool | None:
-            self.n += n or 0
-            if self._bytes and total:
-                progress(f"downloading {name}", min(self.n / total, 1.0))
-            return None
-
-    return Reporting
+def without_safetensors(name: str) -> WorkbenchError:
+    """What is said of a repository whose weights come in other formats only."""
+    return WorkbenchError(
+        f"{name} offers no safetensors weights; other formats can run code when they are loaded.",
+        remedy="Choose a safetensors copy of this model.",
+        field="base_model",
+    )

