@@ -13,6 +13,10 @@ from peft import PeftModel
 from training_runs import MakeRun, StopAt, carry_out, losses
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from workbench.data import TEMPLATES
+from workbench.engine.adapters import read_chat_template
+from workbench.engine.answers import Answers
+from workbench.engine.bases import Bases
 from workbench.events import (
     CheckpointRemoved,
     CheckpointSaved,
@@ -25,6 +29,8 @@ from workbench.events import (
     StepLogged,
     Warned,
 )
+from workbench.home import Home
+from workbench.protocol.chat import ChatRequest
 from workbench.runs.folder import RunFolder
 
 
@@ -206,3 +212,18 @@ def test_cut_rows_are_told(make_run: MakeRun) -> None:
 
 def _weights(run: RunFolder) -> bytes:
     return (run.adapter / "adapter_model.safetensors").read_bytes()
+
+
+def test_the_chosen_chat_template_lies_beside_the_adapter_and_renders_prompts(make_run: MakeRun, home: Home) -> None:
+    run = make_run(data={"chat_template": "colon"}, max_steps=1, warmup_steps=0, save_every=1)
+    carry_out(run)
+    assert read_chat_template(run.adapter) == TEMPLATES["colon"]
+    assert AutoTokenizer.from_pretrained(run.adapter).chat_template == TEMPLATES["colon"]
+    bases = Bases(home)
+    answers = Answers(home, bases)
+    for model in (run.id, f"{run.id}/checkpoint-1"):
+        asked = ChatRequest.model_validate({"model": model, "messages": [{"role": "user", "content": "why"}]})
+        begun = answers.begin(asked, lambda event: None)
+        begun.cancel()
+        assert begun.order.tokenizer.decode(begun.order.prompt) == "USER: why\nASSISTANT:"
+    bases.release_idle(0)

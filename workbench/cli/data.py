@@ -21,6 +21,7 @@ from workbench.data import DatasetLibrary, Report, TokensReport, advice, encode,
 from workbench.data.inspection import read_row
 from workbench.data.picking import refused_rows
 from workbench.data.survey import Bin
+from workbench.data.templates import AUTO, templated
 from workbench.errors import WorkbenchError
 from workbench.formats import Layout
 from workbench.home import Home
@@ -38,15 +39,16 @@ class Settings:
     model: str
     max_length: int
     train_on: str
+    chat_template: str = AUTO
 
     def tokenizer(self) -> Any:
-        """The base model's own; fetches what is not there yet."""
+        """The base model's, with the chosen template; fetches what is not there yet."""
         from workbench.models.fetch import local_folder
 
         folder = local_folder(self.model, Home.locate(self.home), lambda detail, done=None: None)
         from transformers import AutoTokenizer
 
-        return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+        return templated(AutoTokenizer.from_pretrained(folder, trust_remote_code=False), self.chat_template)
 
     @property
     def mode(self) -> Literal["assistant", "last", "all"]:

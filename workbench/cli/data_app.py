@@ -19,6 +19,16 @@ class TrainOn(StrEnum):
     ALL = "all"
 
 
+class ChatTemplate(StrEnum):
+    """How turns become text."""
+
+    AUTO = "auto"
+    PLAIN = "plain"
+    CHATML = "chatml"
+    COLON = "colon"
+    BARE = "bare"
+
+
 FileArgument = Annotated[
     Path, typer.Argument(metavar="FILE", help="JSONL, a JSON list, CSV, TSV or Parquet; gzipped too.", dir_okay=False)
 ]
@@ -32,6 +42,9 @@ QuestionOption = Annotated[
 ]
 LengthOption = Annotated[int, typer.Option(help="Longest row in tokens.", min=8)]
 TrainOnOption = Annotated[TrainOn, typer.Option(help="Which tokens the loss counts.")]
+TemplateOption = Annotated[
+    ChatTemplate, typer.Option(help="How turns become text; auto takes the base model's own, or plain without one.")
+]
 
 
 @data_app.command()
@@ -46,6 +59,7 @@ def check(
     ] = None,
     max_length: LengthOption = 512,
     train_on: TrainOnOption = TrainOn.ASSISTANT,
+    chat_template: TemplateOption = ChatTemplate.AUTO,
     refused: Annotated[
         Path | None, typer.Option(metavar="OUT", help="Write the rows that cannot be used to this file.")
     ] = None,
@@ -55,7 +69,7 @@ def check(
     from workbench.cli.data import Settings, check_file, layout_from
 
     layout = layout_from(format, answer, question or ())
-    settings = Settings(home, model, max_length, train_on.value) if model else None
+    settings = Settings(home, model, max_length, train_on.value, chat_template.value) if model else None
     raise typer.Exit(0 if check_file(file, layout, settings, refused=refused, as_json=as_json) else 1)
 
 
@@ -70,11 +84,12 @@ def show(
     model: Annotated[str, typer.Option(help="The base model whose template and tokens are shown.")] = "",
     max_length: LengthOption = 512,
     train_on: TrainOnOption = TrainOn.ASSISTANT,
+    chat_template: TemplateOption = ChatTemplate.AUTO,
 ) -> None:
     """Print one row as the model will see it: what is trained in green, what is cut off in red."""
     from workbench.cli.data import Settings, layout_from, show_row
     from workbench.config import RunConfig
 
     reference = model or str(RunConfig.model_fields["base_model"].default)
-    settings = Settings(home, reference, max_length, train_on.value)
+    settings = Settings(home, reference, max_length, train_on.value, chat_template.value)
     show_row(file, row, layout_from(format, answer, question or ()), settings)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from workbench.config import RunConfig
+from workbench.data.templates import templated
 from workbench.engine.bases import Bases
 from workbench.engine.row_events import Ended, Listener
 from workbench.errors import WorkbenchError
@@ -70,7 +72,7 @@ class Answers:
         if model_id is None:
             return base_model or self._only_base()
         model_id.folder(self._home)
-        own = self._base_model_of(model_id)
+        own = self._config_of(model_id).base_model
         if base_model not in (None, own):
             raise WorkbenchError(
                 f"“{model_id.run}” is an adapter of {own}, not of {base_model}.",
@@ -130,9 +132,13 @@ class Answers:
         base = self._bases.get(self.check(model, base_model))
         from workbench.engine.prompt import with_template
 
-        dose = base.dose(None if ":" in model else ModelId.parse(model), self._home)
-        template = dose.adapter.chat_template if dose.adapter is not None else None
-        return base, dose, with_template(base.tokenizer, template)
+        model_id = None if ":" in model else ModelId.parse(model)
+        dose = base.dose(model_id, self._home)
+        if dose.adapter is None or model_id is None:
+            return base, dose, base.tokenizer
+        if dose.adapter.chat_template is None:  # a checkpoint: its run says which one it learns with
+            return base, dose, templated(base.tokenizer, self._config_of(model_id).data.chat_template)
+        return base, dose, with_template(base.tokenizer, dose.adapter.chat_template)
 
     def _only_base(self) -> str:
         """The base model that ``base`` alone means: the one that is in memory."""
@@ -145,10 +151,10 @@ class Answers:
             )
         return loaded[0]
 
-    def _base_model_of(self, model_id: ModelId) -> str:
+    def _config_of(self, model_id: ModelId) -> RunConfig:
         from workbench.runs.folder import RunFolder
 
-        return RunFolder(self._home.runs / model_id.run).config.base_model
+        return RunFolder(self._home.runs / model_id.run).config
 
 
 def _prompt(request: GenerationRequest, tokenizer: Any) -> tuple[int, ...]:

@@ -11,6 +11,7 @@ from typing import Any
 from transformers import AutoTokenizer
 
 from workbench.config import RunConfig
+from workbench.data.templates import templated
 from workbench.errors import WorkbenchError
 from workbench.events import Finished, Phase, Resumed, Started
 from workbench.home import Home
@@ -79,7 +80,11 @@ class Worker:
         self.stop.obey()
         preparation = Preparation(self.config, self.home, self.report)
         dataset = preparation.dataset()
-        return dataset, *preparation.rows(dataset, AutoTokenizer.from_pretrained(model_folder))
+        return dataset, *preparation.rows(dataset, self._tokenizer(model_folder))
+
+    def _tokenizer(self, model_folder: Path) -> Any:
+        """The base model's, with the run's chat template, which is saved with the adapter."""
+        return templated(AutoTokenizer.from_pretrained(model_folder), self.config.data.chat_template)
 
     def _initialise(self, model_folder: Path, machine: Machine) -> Subject:
         self.report.enter(Phase.INITIALISING, "loading the base model")
@@ -93,7 +98,7 @@ class Worker:
             take_over(model, learnt)
         return Subject(
             model=model,
-            tokenizer=AutoTokenizer.from_pretrained(model_folder),
+            tokenizer=self._tokenizer(model_folder),
             base_parameters=parameters,
             revision=revision(self.config.base_model, self.home),
         )

@@ -73,9 +73,10 @@ export class ArrivalView {
       setChildren(this.buttons, this.dropButton());
       return;
     }
-    setText(this.line, `${format.size(bytes)}, ${report.kind || "no known kind"}: ${format.whole(report.rows)} rows can be used, ${format.whole(report.refused)} cannot.`);
+    const rows = report.rows ? `${format.whole(report.rows)} rows can be used, ${format.whole(report.refused)} cannot` : "no row can be used";
+    setText(this.line, `${format.size(bytes)}, ${report.kind || "no known kind"}: ${rows}.`);
     setChildren(this.buttons, ...this.buttonsFor(arrival));
-    setChildren(this.notice, arrival.dataset ? this.knownNotice(arrival.dataset) : report.rows ? null : h("div", { class: "lw-problems", role: "alert" }, h("strong", {}, `${name} cannot be used as it is`)));
+    setChildren(this.notice, arrival.dataset ? this.knownNotice(arrival.dataset) : report.rows ? null : refusedNotice(name));
     setChildren(this.body, this.formatPanel(arrival), h("section", { class: "lw-panel" }, h("h2", {}, "What was found"), problemGroups(report)));
   }
 
@@ -90,7 +91,7 @@ export class ArrivalView {
       const words = report.refused ? `Use the ${format.whole(report.rows)} good rows` : `Use the ${format.whole(report.rows)} rows`;
       buttons.push(h("button", { class: "lw-button lw-primary", onclick: () => this.take() }, words));
     }
-    if (report.refused && !dataset) {
+    if (report.refused && report.rows && !dataset) {
       buttons.push(h("a", { class: "lw-button", href: `api/arrivals/${this.id}/refused`, download: "" }, `Download the ${format.whole(report.refused)} refused rows`));
     }
     return [...buttons, this.dropButton()];
@@ -164,4 +165,8 @@ export class ArrivalView {
     this.bar.hidden = true;
     setChildren(this.notice, problemBox(heading, error.problems));
   }
+}
+
+function refusedNotice(name) {
+  return h("div", { class: "lw-problems", role: "alert" }, h("strong", {}, `${name} cannot be used as it is`), " What is wrong, and what to do, stands below.");
 }

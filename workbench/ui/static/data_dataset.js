@@ -55,15 +55,14 @@ export class DatasetView {
     this.view = this.viewFrom(this.query);
     this.placeSettings();
     this.row = new RowPanel(dataset, report.unit, { onmove: () => this.remember(), ondrop: (line) => this.edit({ kind: "drop", lines: [line] }) });
-    this.figures = new FiguresPanel(dataset, report, (line) => this.linkTo(line));
-    this.problems = h("div", {});
+    this.figures = new FiguresPanel(dataset, report, (line) => this.linkTo(line), (problem) => this.linkOf(problem));
     setChildren(this.body,
       h("section", { class: "lw-panel" }, h("h2", {}, "As a run would see it"), this.settings),
       this.figures.warnings,
-      h("div", { class: "lw-split-view" }, this.row.element, this.figures.element),
-      h("section", { class: "lw-panel" }, h("h2", {}, "Problems"), problemGroups(report, (problem) => this.linkOf(problem)), this.refusedLink(dataset)),
-      new EditPanel(this.described, this.choices.edits, (step) => this.edit(step), () => this.undo()).element,
-      this.originPanel());
+      h("div", { class: "lw-split-view" },
+        h("div", { class: "lw-data" }, this.row.element, this.problemPanel(report, dataset),
+          new EditPanel(this.described, this.choices.edits, (step) => this.edit(step), () => this.undo()).element, this.originPanel()),
+        this.figures.element));
     this.body.addEventListener("click", (event) => this.followLine(event));
     this.changed(Number(this.query.get("row") ?? 1) - 1);
   }
@@ -123,15 +122,19 @@ export class DatasetView {
     const { dataset } = this.described.entry;
     const train = new URLSearchParams({ dataset: dataset.id, base_model: this.view.model });
     for (const name of SETTINGS) train.set(name, this.view[name]);
+    const sample = Boolean(this.described.entry.title);
     setChildren(this.buttons,
       h("a", { class: "lw-button lw-primary", href: `./?${train}` }, "Train with this"),
       h("a", { class: "lw-button", href: `api/datasets/${dataset.id}/original`, download: "" }, "Original file"),
-      h("button", { class: "lw-button lw-quiet-danger", onclick: () => this.remove() }, "Remove"));
+      sample ? null : h("button", { class: "lw-button lw-quiet-danger", onclick: () => this.remove() }, "Remove"));
   }
 
-  refusedLink(dataset) {
-    if (!dataset.refused) return null;
-    return h("a", { class: "lw-button", href: `api/datasets/${dataset.id}/refused`, download: "" }, `Download the ${format.whole(dataset.refused)} refused rows`);
+  problemPanel(report, dataset) {
+    const refused = `Download the ${format.whole(dataset.refused)} refused rows`;
+    return h("section", { class: "lw-panel" }, h("h2", {}, "Problems of the file"),
+      problemGroups(report, (problem) => this.linkOf(problem)),
+      dataset.refused ? h("a", { class: "lw-button", href: `api/datasets/${dataset.id}/refused`, download: "" }, refused) : null,
+      this.figures.problems);
   }
 
   /** Where the dataset comes from, who uses it, and its other versions. */
@@ -152,7 +155,7 @@ export class DatasetView {
 
   /** The rows with errors are not there to be shown. */
   linkOf(problem) {
-    return problem.severity === "warning" && problem.line !== null ? this.linkTo(problem.line) : null;
+    return problem.line !== null && (problem.severity === "warning" || problem.kind === "template-refuses") ? this.linkTo(problem.line) : null;
   }
 
   linkTo(line) {

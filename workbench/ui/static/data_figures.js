@@ -1,6 +1,7 @@
 // A dataset in figures: its lengths against the max length, what an epoch takes, and the warnings that save a run.
 
 import { get, Refusal } from "./api.js";
+import { problemGroups } from "./data_problems.js";
 import { h, problemBox, setChildren } from "./dom.js";
 import * as format from "./format.js";
 import { histogram } from "./histogram.js";
@@ -10,11 +11,13 @@ const COUNTING_MS = 700;
 const FIRST_WORDS = 10;
 
 export class FiguresPanel {
-  /** @param {(line: number) => string} linkTo the address of the row of a line */
-  constructor(dataset, report, linkTo) {
+  /** @param {(line: number) => string} linkTo the address of a row  @param {(problem: object) => ?string} linkOf of a problem's */
+  constructor(dataset, report, linkTo, linkOf) {
     this.dataset = dataset;
-    this.linkTo = linkTo;
+    this.unit = report.unit;
+    this.linkOf = linkOf;
     this.warnings = h("div", { "aria-live": "polite" });
+    this.problems = h("div", {});
     this.status = h("p", { class: "lw-line", role: "status" });
     this.counted = h("div", { class: "lw-data" });
     this.element = h("section", { class: "lw-panel lw-figures" },
@@ -56,13 +59,23 @@ export class FiguresPanel {
     setChildren(this.status, complete ? `All ${format.whole(rows)} rows are counted.` : `Counting tokens: ${format.whole(seen)} of ${format.whole(rows)} rows${report ? "; the figures refine" : ""}.`);
     if (!report) return;
     setChildren(this.warnings, adviceBox(figures.advice));
+    setChildren(this.problems, this.rowProblems(report));
     const limit = Number(this.view.max_length);
     const cut = `${format.whole(report.cut_rows)} rows (${percent(figures.cut_share)}) will be cut`;
     setChildren(this.counted,
       h("figure", { class: "lw-figure-box" }, histogram(report.lengths, limit, cut), h("figcaption", { class: "lw-note" }, `Rows by their tokens; ${cut} at ${format.whole(limit)}.`)),
       factList(factsOf(figures)), speedNote(figures.speed));
   }
+
+  /** What is wrong with rows only once they are tokens. */
+  rowProblems(report) {
+    if (!report.problems.length) return null;
+    const counts = Object.fromEntries(Object.entries(COUNTS).map(([kind, field]) => [kind, report[field]]));
+    return h("div", {}, h("h3", {}, "In tokens"), problemGroups({ problems: report.problems, counts, unit: this.unit }, this.linkOf));
+  }
 }
+
+const COUNTS = { cut: "cut_rows", untrained: "untrained_rows", "no-end": "unended_rows", "lost-content": "lossy_rows", "template-refuses": "refused_rows" };
 
 const percent = (share) => `${(100 * share).toFixed(share > 0 && share < 0.1 ? 1 : 0)} %`;
 
