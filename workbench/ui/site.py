@@ -19,7 +19,7 @@ os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 import gradio as gr
 from gradio.components.navbar import Navbar
 
-from workbench.ui import data, playground, runs, train
+from workbench.ui import data, playground, runs, system, train
 from workbench.ui.components.header import header
 from workbench.ui.theme import theme
 
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from workbench.web.options import ServeOptions
 
 STATIC = Path(__file__).with_name("static")
-SCRIPTS = ("data.js", "runs.js", "playground.js", "page.js")
-STYLES = ("workbench.css", "data.css")
+SCRIPTS = ("data.js", "runs.js", "playground.js", "system.js", "page.js")
+STYLES = ("workbench.css", "data.css", "runs.css")
 
 Page = Callable[["Services", gr.Blocks], None]
 PAGES: tuple[tuple[str, Page], ...] = (
@@ -37,6 +37,7 @@ PAGES: tuple[tuple[str, Page], ...] = (
     ("Data", data.page),
     ("Runs", runs.page),
     ("Playground", playground.page),
+    ("System", system.page),
 )
 
 

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from workbench.ui.components.markup import markup
 
-PAGES = (("Train", "./"), ("Data", "./data"), ("Runs", "./runs"), ("Playground", "./playground"))
+PAGES = (
+    ("Train", "./"),
+    ("Data", "./data"),
+    ("Runs", "./runs"),
+    ("Playground", "./playground"),
+    ("System", "./system"),
+)
 
 
 def header(current: str) -> None:

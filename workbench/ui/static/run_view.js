@@ -1,23 +1,34 @@
-// One run, live: where it stands, its curve, its log, and what can be done with it.
+// One run, live: what it is doing, its curves, what it has saved and said, and what can be done with it.
 
-import { get, post, remove, Refusal } from "./api.js";
-import { AXES, Curve, History, MEASURES } from "./curve.js";
-import { confirmed, h, problemBox, select, setChildren, setText } from "./dom.js";
+import { get, Refusal } from "./api.js";
+import { Curve } from "./curve.js";
+import { curveControls } from "./curve_controls.js";
+import { h, problemBox, setChildren, setText } from "./dom.js";
 import * as format from "./format.js";
+import { History } from "./history.js";
 import { Poll } from "./poll.js";
+import { RunActions } from "./run_actions.js";
+import { AnswerTimeline } from "./run_answers.js";
+import { CheckpointTable } from "./run_checkpoints.js";
+import { factsOf, lineage, shareDone, warningsOf } from "./run_facts.js";
+import { FailurePanel } from "./run_failure.js";
 import { isActive, isOver, statusMark } from "./status.js";
 
 const LIVE_MS = 1000;
 const WAITING_MS = 2000;
 
 export class RunView {
-  /** @param {string} id  @param {() => void} leave called when the run is gone */
-  constructor(id, leave) {
+  /** @param {string} id  @param {(query: string) => void} go  shows another view of the page */
+  constructor(id, go) {
     this.id = id;
-    this.leave = leave;
     this.run = null;
     this.history = new History();
     this.element = h("article", { class: "lw-run", "aria-busy": "true" });
+    const host = { go, show: (run) => this.changed(run), refuse: (error, heading) => this.refuse(error, heading) };
+    this.actions = new RunActions(host);
+    this.failure = new FailurePanel(host);
+    this.checkpoints = new CheckpointTable(this.actions);
+    this.answers = new AnswerTimeline((step) => this.curve.mark(step));
     this.build();
     this.poll = new Poll(() => this.refresh(), () => this.pause());
     this.clock = setInterval(() => this.tellAge(), 1000);
@@ -41,49 +52,51 @@ export class RunView {
   build() {
     this.title = h("h1", {});
     this.status = h("p", { class: "lw-line", role: "status" });
-    this.buttons = h("div", { class: "lw-buttons" });
+    this.about = h("div", { class: "lw-about" });
     this.notice = h("div", {});
+    this.warnings = h("div", {});
     this.bar = h("progress", { max: "1", "aria-label": "Progress" });
     this.facts = h("dl", { class: "lw-facts" });
-    this.plot = h("div", { class: "lw-plot", role: "figure", "aria-label": "Loss by step", hidden: true });
+    this.plot = h("div", { class: "lw-plot", role: "figure", "aria-label": "Curves of the run", hidden: true });
     this.waiting = h("p", { class: "lw-empty" }, "The curve begins with the first step.");
     this.log = h("pre", { class: "lw-log", tabindex: "0", "aria-label": "The end of the log" });
-    this.checkpoints = h("div", {});
+    this.logPanel = h("section", { class: "lw-panel" }, h("h2", {}, "Log"), this.log);
     this.curve = new Curve(this.plot);
     this.element.append(
       h("a", { href: "./runs", class: "lw-back" }, "All runs"),
-      h("header", { class: "lw-run-head" }, h("div", {}, this.title, this.status), this.buttons),
-      this.notice,
+      h("header", { class: "lw-run-head" }, h("div", {}, this.title, this.status), this.actions.element),
+      this.about, this.notice, this.failure.element, this.warnings,
       h("section", { class: "lw-panel" }, this.bar, this.facts),
-      h("section", { class: "lw-panel" }, this.plotControls(), this.waiting, this.plot),
-      h("section", { class: "lw-panel" }, h("h2", {}, "Checkpoints"), this.checkpoints),
-      h("section", { class: "lw-panel" }, h("h2", {}, "Log"), this.log),
+      h("div", { class: "lw-beside" },
+        h("section", { class: "lw-panel" }, curveControls(this.curve), this.waiting, this.plot), this.answers.element),
+      h("section", { class: "lw-panel" }, h("h2", {}, "Checkpoints"), this.checkpoints.element),
+      this.logPanel,
     );
   }
 
-  plotControls() {
-    const smoothing = h("input", { type: "range", min: "0", max: "0.98", step: "0.02", value: "0.6" });
-    smoothing.addEventListener("input", () => this.curve.set({ smoothing: Number(smoothing.value) }));
-    const log = h("input", { type: "checkbox", onchange: (event) => this.curve.set({ log: event.target.checked }) });
-    return h("div", { class: "lw-controls" },
-      select("Show", MEASURES, "loss", (measure) => this.curve.set({ measure })),
-      select("By", AXES, "step", (axis) => this.curve.set({ axis })),
-      h("label", { class: "lw-field" }, h("span", {}, "Smoothing"), smoothing),
-      h("label", { class: "lw-check" }, log, "Log axis"));
-  }
-
   async refresh() {
+    if (this.history.tooLong) this.history.clear();
     try {
       const { run, metrics, log } = await get(`runs/${this.id}/live?after=${this.history.cursor}`);
       this.show(run);
       const grown = this.history.add(metrics);
-      this.waiting.hidden = this.history.cursor > 0 && this.history.steps.step?.length > 0;
-      this.plot.hidden = !this.waiting.hidden;
-      if (grown) await this.curve.show([{ name: run.name, history: this.history }]);
+      this.waiting.hidden = this.history.length > 0;
+      this.plot.hidden = this.history.length === 0;
+      if (grown) {
+        this.answers.show(this.history);
+        await this.curve.show([{ name: run.name, history: this.history }]);
+      }
       this.showLog(log);
     } catch (error) {
       this.refuse(error, "This run cannot be shown");
     }
+  }
+
+  /** An action has changed it: show that, and look again soon. */
+  changed(run) {
+    setChildren(this.notice);
+    this.show(run);
+    this.poll.now();
   }
 
   show(run) {
@@ -95,17 +108,20 @@ export class RunView {
     setText(this.title, run.name);
     this.tellAge();
     this.showProgress(run);
+    setChildren(this.about, ...lineage(run));
     setChildren(this.facts, factsOf(run));
-    this.showCheckpoints(run);
-    if (before?.status !== run.status) setChildren(this.buttons, this.buttonsFor(run));
-    if (before?.problem !== run.problem || before?.warnings?.length !== run.warnings.length) setChildren(this.notice, noticesOf(run));
+    setChildren(this.warnings, ...warningsOf(run));
+    this.checkpoints.show(run);
+    this.actions.show(run);
+    this.failure.show(run);
+    this.logPanel.hidden = Boolean(run.problem && run.log_tail); // it stands with the failure
   }
 
   showProgress(run) {
-    const known = run.phase && run.phase !== "training" ? run.phase_done : run.total_steps ? run.step / run.total_steps : null;
+    const share = shareDone(run);
     this.bar.hidden = run.status === "queued" || isOver(run.status);
-    if (known === null || known === undefined) this.bar.removeAttribute("value");
-    else this.bar.value = known;
+    if (share === null) this.bar.removeAttribute("value");
+    else this.bar.value = share;
   }
 
   tellAge() {
@@ -126,89 +142,8 @@ export class RunView {
     if (following) this.log.scrollTop = this.log.scrollHeight;
   }
 
-  showCheckpoints(run) {
-    if (!run.checkpoints.length) {
-      setChildren(this.checkpoints, h("p", { class: "lw-note" }, "None on disk yet."));
-      return;
-    }
-    const best = Math.min(...run.checkpoints.map((checkpoint) => checkpoint.eval_loss ?? Infinity));
-    const rows = run.checkpoints.map((checkpoint) =>
-      h("tr", {},
-        h("th", { scope: "row" }, checkpoint.name),
-        h("td", { class: "lw-figure" }, format.whole(checkpoint.step)),
-        h("td", { class: "lw-figure" }, format.loss(checkpoint.eval_loss) + (checkpoint.eval_loss === best ? " best" : "")),
-        h("td", { class: "lw-figure" }, format.size(checkpoint.bytes))));
-    const heads = [["Name", ""], ["Step", "lw-figure"], ["Eval loss", "lw-figure"], ["Size", "lw-figure"]];
-    setChildren(this.checkpoints, h("table", { class: "lw-table" },
-      h("thead", {}, h("tr", {}, ...heads.map(([name, kind]) => h("th", { scope: "col", class: kind }, name)))),
-      h("tbody", {}, ...rows)));
-  }
-
-  buttonsFor(run) {
-    const button = (text, act, kind = "") => h("button", { class: `lw-button ${kind}`, onclick: act }, text);
-    const buttons = [];
-    if (run.status === "queued" || isActive(run.status)) {
-      buttons.push(h("button", { class: "lw-button", disabled: run.status === "stopping", onclick: () => this.act("stop") },
-        run.status === "stopping" ? "Stopping" : "Stop and save"));
-    }
-    if (["stopped", "failed", "interrupted"].includes(run.status)) buttons.push(button("Resume", () => this.act("resume"), "lw-primary"));
-    if (run.status === "finished" || run.status === "stopped") {
-      buttons.push(h("a", { class: "lw-button lw-primary", href: `./playground?adapters=${encodeURIComponent(run.id)}` }, "Talk to it"));
-    }
-    buttons.push(h("a", { class: "lw-button", href: `./?from=${encodeURIComponent(run.id)}` }, "Use these settings"));
-    if (isOver(run.status)) buttons.push(button("Delete", () => this.delete(), "lw-quiet-danger"));
-    return buttons;
-  }
-
-  async act(action) {
-    try {
-      this.show(await post(`runs/${this.id}/${action}`));
-      this.poll.now();
-    } catch (error) {
-      this.refuse(error, `The run could not ${action}`);
-    }
-  }
-
-  async delete() {
-    const consequence = "Its adapter, its checkpoints and its log are deleted from the disk. This cannot be undone.";
-    if (!(await confirmed(`Delete “${this.run.name}”?`, consequence, "Delete"))) return;
-    try {
-      await remove(`runs/${this.id}`);
-      this.leave();
-    } catch (error) {
-      this.refuse(error, "The run was not deleted");
-    }
-  }
-
   refuse(error, heading) {
     if (!(error instanceof Refusal)) throw error;
     setChildren(this.notice, problemBox(heading, error.problems));
   }
-}
-
-function factsOf(run) {
-  const facts = [
-    ["Step", run.total_steps ? `${format.whole(run.step)} of ${format.whole(run.total_steps)}` : format.whole(run.step)],
-    ["Time left", run.seconds_left === null ? "–" : format.duration(run.seconds_left)],
-    ["Training time", format.duration(run.elapsed)],
-    ["Loss", format.loss(run.loss)],
-    ["Eval loss", format.loss(run.eval_loss)],
-    ["Best eval loss", format.loss(run.best_eval_loss)],
-    ["Tokens/s", format.whole(run.tokens_per_second)],
-    ["Memory", run.memory_bytes ? format.size(run.memory_bytes) : "–"],
-    ["Base model", run.base_model],
-    ["Method", [run.method, run.rank && `rank ${run.rank}`, run.alpha && `alpha ${run.alpha}`].filter(Boolean).join(", ")],
-    ["Target modules", run.target_modules || "–"],
-    ["Trainable", format.whole(run.trainable)],
-  ];
-  return facts.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value)));
-}
-
-function noticesOf(run) {
-  const notices = [];
-  if (run.problem) notices.push(problemBox(run.status === "failed" ? "This run failed" : "This run was interrupted", [{ message: run.problem, remedy: run.remedy }]));
-  if (run.warnings.length) {
-    notices.push(h("div", { class: "lw-warnings" }, h("strong", {}, "Warnings"), h("ul", {}, ...run.warnings.map((text) => h("li", {}, text)))));
-  }
-  return notices;
 }

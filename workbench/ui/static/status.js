@@ -2,6 +2,7 @@
 
 const ACTIVE = new Set(["starting", "running", "stopping"]);
 const OVER = new Set(["finished", "stopped", "failed", "interrupted"]);
+export const STATUSES = ["queued", ...ACTIVE, ...OVER];
 
 export const isActive = (status) => ACTIVE.has(status);
 export const isOver = (status) => OVER.has(status);

@@ -1,0 +1,66 @@
+// Why a run did not finish: the cause, what to do, the end of the log, the trace, and a new attempt with other settings.
+
+import { get, post } from "./api.js";
+import { h, setChildren } from "./dom.js";
+import { valueText, wordsOf } from "./settings.js";
+
+const LOG_LINES = 40;
+
+export class FailurePanel {
+  constructor(host) {
+    this.host = host;
+    this.element = h("div", {});
+    this.told = "";
+  }
+
+  show(run) {
+    const told = run.problem ? `${run.status} ${run.problem} ${run.attempts}` : "";
+    if (told === this.told) return;
+    this.told = told;
+    setChildren(this.element, told ? this.panel(run, null, null) : null);
+    if (told) this.explain(run, told);
+  }
+
+  async explain(run, told) {
+    try {
+      const [explanation, config] = await Promise.all([get(`runs/${run.id}/explanation`), get(`runs/${run.id}/config`)]);
+      if (explanation && told === this.told) setChildren(this.element, this.panel(run, explanation, config));
+    } catch (error) {
+      this.host.refuse(error, "Why it failed cannot be told");
+    }
+  }
+
+  panel(run, explanation, config) {
+    const heading = run.status === "failed" ? "This run failed" : "This run was interrupted";
+    const remedy = explanation?.remedy ?? run.remedy;
+    const log = (explanation?.log_tail ?? run.log_tail).split("\n").slice(-LOG_LINES).join("\n").trim();
+    return h("section", { class: "lw-problems lw-failure", role: "alert" },
+      h("strong", {}, heading),
+      explanation && explanation.cause !== "unexpected" ? h("p", {}, explanation.title) : null,
+      explanation?.title === run.problem ? null : h("p", { class: "lw-told" }, run.problem),
+      h("p", { class: "lw-remedy" }, remedy),
+      explanation && Object.keys(explanation.changes).length ? this.retry(run, explanation.changes, config) : null,
+      log ? folded("The last lines of the log", log, true) : null,
+      explanation?.traceback ? folded("Stack trace", explanation.traceback, false) : null);
+  }
+
+  retry(run, changes, config) {
+    const again = async () => {
+      try {
+        const next = await post(`runs/${run.id}/retry`, { changes });
+        this.host.go(`?run=${encodeURIComponent(next.id)}`);
+      } catch (error) {
+        this.host.refuse(error, "The run was not started again");
+      }
+    };
+    const items = Object.entries(changes).map(([path, value]) => h("li", {}, `${wordsOf(path)}: ${valueText(at(config, path))} → ${valueText(value)}`));
+    return h("div", { class: "lw-retry" }, h("ul", {}, ...items),
+      h("button", { class: "lw-button lw-primary", onclick: again }, "Retry with these changes"));
+  }
+}
+
+function folded(title, text, open) {
+  return h("details", { open }, h("summary", {}, title), h("pre", { class: "lw-log", tabindex: "0", "aria-label": title }, text));
+}
+
+const at = (config, path) => path.split(".").reduce((part, name) => part?.[name], config);
