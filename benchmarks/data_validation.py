@@ -1,8 +1,14 @@
 """How fast a large file is checked and ingested, in how much memory, and how fast its tokens are counted.
 
-``python benchmarks/data_validation.py [--megabytes N] [--token-rows N] [--json FILE] [--home HOME]`` writes a JSONL
-of about a kilobyte a row into a temporary folder, measures each step in a process of its own, prints a table, and
-exits with 1 when a figure misses its target.
+``python benchmarks/data_validation.py`` writes a JSONL of about a kilobyte a row into a temporary folder, measures each
+step in a process of its own, prints a table of medians with the slowest and the fastest round, and exits with 1 when a
+figure misses its target. Options:
+
+--megabytes   size of the file (1000)
+--rounds      how often the file is checked and ingested, in turns (3)
+--token-rows  rows whose tokens are counted with the bundled base model; 0 leaves that out (5000)
+--json        write the figures to this file as well
+--home        where the base model lies; it is made ready there when it is not yet
 """
 
 from __future__ import annotations
@@ -42,6 +48,9 @@ class Measured:
     per_second: float
     unit: str
     peak_megabytes: float
+    slowest: float = 0.0
+    fastest: float = 0.0
+    """Per second, of several rounds."""
     target: str = ""
     met: bool = True
 
@@ -111,17 +120,48 @@ def measure_tokens(path: Path, home: Home, wanted: int) -> list[Measured]:
 
 
 def run(path: Path, step: str) -> Measured:
-    """The step in a process of its own, judged."""
+    """The step in a process of its own."""
     command = [sys.executable, __file__, "--step", step, "--file", str(path)]
-    found = Measured(**json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
+    return Measured(**json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
+
+
+def rounds(path: Path, count: int) -> list[Measured]:
+    """Both steps in turns, so that a slow minute of the machine meets both."""
+    found: dict[str, list[Measured]] = {"check": [], "ingest": []}
+    for _ in range(count):
+        for step, figures in found.items():
+            figures.append(run(path, step))
+    return [judged(step, figures) for step, figures in found.items()]
+
+
+def judged(step: str, figures: list[Measured]) -> Measured:
+    """The median round with the largest peak, against the targets."""
+    ordered = sorted(figures, key=lambda figure: figure.per_second)
+    found = ordered[len(ordered) // 2]
+    found.slowest, found.fastest = ordered[0].per_second, ordered[-1].per_second
+    found.peak_megabytes = max(figure.peak_megabytes for figure in figures)
     found.target = f"under {MOST_MEMORY:,.0f} MB" + (f", at least {LEAST_SPEED:.0f} MB/s" if step == "check" else "")
     found.met = found.peak_megabytes < MOST_MEMORY and (step != "check" or found.per_second >= LEAST_SPEED)
     return found
 
 
+def show(figures: list[Measured]) -> None:
+    """The table."""
+    print(f"{'step':26} {'rows':>10} {'seconds':>9} {'speed':>16} {'rounds':>15} {'peak':>10}  target")
+    for found in figures:
+        speed = f"{found.per_second:,.1f} {found.unit}"
+        spread = f"{found.slowest:,.1f}–{found.fastest:,.1f}" if found.fastest else ""
+        verdict = "" if found.met else "  MISSED"
+        print(
+            f"{found.step:26} {found.rows:10,} {found.seconds:9.1f} {speed:>16} {spread:>15}"
+            f" {found.peak_megabytes:7,.0f} MB  {found.target}{verdict}"
+        )
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else "")
     parser.add_argument("--megabytes", type=int, default=1000)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--token-rows", type=int, default=5_000)
     parser.add_argument("--json", type=Path)
     parser.add_argument("--home", type=Path)
@@ -135,17 +175,10 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "rows.jsonl"
         write_rows(path, options.megabytes)
-        figures = [run(path, "check"), run(path, "ingest")]
+        figures = rounds(path, options.rounds)
         if options.token_rows:
             figures += measure_tokens(path, Home.locate(options.home), options.token_rows)
-    print(f"{'step':26} {'rows':>10} {'seconds':>9} {'speed':>14} {'peak':>10}  target")
-    for found in figures:
-        speed = f"{found.per_second:,.1f} {found.unit}"
-        verdict = "" if found.met else "  MISSED"
-        print(
-            f"{found.step:26} {found.rows:10,} {found.seconds:9.1f} {speed:>14} {found.peak_megabytes:7,.0f} MB"
-            f"  {found.target}{verdict}"
-        )
+    show(figures)
     if options.json:
         options.json.write_text(json.dumps([asdict(found) for found in figures], indent=1), encoding="utf-8")
     return 0 if all(found.met for found in figures) else 1

@@ -6,8 +6,10 @@ are kept. Knows no library and no disk but the one file.
 
 from __future__ import annotations
 
+import gc
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from itertools import chain, islice
 from pathlib import Path
 from typing import Literal
@@ -22,6 +24,7 @@ from workbench.records import Record, RowProblem
 GUESSED_FROM = 100
 _KEPT_A_KIND = 200
 _BETWEEN_PROGRESS = 2_000
+_BETWEEN_COLLECTIONS = 100_000
 
 Progress = Callable[[float], None]
 """Takes the share of the file that was read, 0 to 1."""
@@ -79,7 +82,7 @@ def examine(
     """
     tally = _Tally(on_row, on_problem)
     try:
-        with open_file(path, name or path.name, tally.note) as file:
+        with open_file(path, name or path.name, tally.note) as file, _rare_collections():
             tally.opened(file)
             head = list(islice(file.rows, GUESSED_FROM))
             chosen = layout or _recognise(head, tally)
@@ -93,16 +96,27 @@ def examine(
     return tally.report(path.stat().st_size)
 
 
+@contextmanager
+def _rare_collections() -> Iterator[None]:
+    """Let Python look for cycles less often: rows come and go by the million, and hold none."""
+    thresholds = gc.get_threshold()
+    gc.set_threshold(_BETWEEN_COLLECTIONS, *thresholds[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*thresholds)
+
+
 class _Tally:
     """Counts what was found, and keeps the first of each kind."""
 
     def __init__(self, on_row: Callable[[Reading], None], on_problem: Callable[[RowProblem], None]) -> None:
-        self.rows = 0
         self.refused = 0
         self.format: str | None = None
         self.reason = ""
         self._file: OpenFile | None = None
         self._survey = Survey()
+        self._add = self._survey.add
         self._on_row = on_row
         self._on_problem = on_problem
         self._counts: Counter[str] = Counter()
@@ -117,27 +131,31 @@ class _Tally:
             self._kept.append(problem)
         self._on_problem(problem)
 
+    def refuse(self, problem: RowProblem) -> None:
+        self.refused += 1
+        self.note(problem)
+
     def use(self, row: Reading) -> None:
-        self.rows += 1
-        repeat = self._survey.add(row)
+        repeat = self._add(row)
         if repeat:
             self.note(repeat)
         self._on_row(row)
 
     def report(self, size: int) -> Report:
-        if not self.rows and not any(problem.severity == "error" for problem in self._kept):
+        rows = self._survey.rows
+        if not rows and not any(problem.severity == "error" for problem in self._kept):
             self.note(error(None, "no-rows", "The file holds no row.", "Choose a file with rows in it."))
         return Report(
-            format=self.format if self.rows else None,
+            format=self.format if rows else None,
             reason=self.reason,
-            rows=self.rows,
+            rows=rows,
             refused=self.refused,
             bytes=size,
             counts=dict(self._counts),
             problems=tuple(sorted(self._kept, key=lambda problem: problem.line or 0)),
             kind=self._file.kind if self._file else "",
             unit=self._file.unit if self._file else "line",
-            statistics=self._survey.statistics() if self.rows else None,
+            statistics=self._survey.statistics() if rows else None,
         )
 
 
@@ -169,17 +187,17 @@ def _recognise(head: list[NumberedRow], tally: _Tally) -> Format | None:
 
 
 def _read_rows(layout: Format, rows: Iterable[NumberedRow], tally: _Tally, progress: Callable[[], None]) -> None:
+    read, use = layout.read, tally.use
     for count, (line, row, printable) in enumerate(rows):
         if not count % _BETWEEN_PROGRESS:
             progress()
         if isinstance(row, RowProblem):
-            tally.refused += 1
-            tally.note(row)
+            tally.refuse(row)
             continue
-        reading = layout.read(row, line, printable=printable)
+        reading = read(row, line, printable)
         for problem in reading.problems:
             tally.note(problem)
-        if reading.used:
-            tally.use(reading)
+        if reading.said or reading.text is not None:
+            use(reading)
         else:
             tally.refused += 1

@@ -17,6 +17,8 @@ from workbench.records import Record, RowProblem
 
 _SHOWN = 20
 _BINS = 20
+_BETWEEN = "\0"
+"""Parts the turns of a row; no text holds it without a warning."""
 _IGNORED = (string.whitespace + string.punctuation).encode()
 _LOWER = bytes.maketrans(string.ascii_uppercase.encode(), string.ascii_lowercase.encode())
 _FIRST_WORDS_OF = 20_000
@@ -87,28 +89,37 @@ class Survey:
         self._duplicates = 0
         self._near_duplicates = 0
 
+    @property
+    def rows(self) -> int:
+        """How many were counted."""
+        return len(self._lines)
+
     def add(self, row: Reading) -> RowProblem | None:
         """Count `row`, which is used; the warning that it repeats an earlier one, if it does."""
-        words = [turn[1] for turn in row.said] if row.text is None else [row.text]
-        if not all(text.isascii() for text in words):
-            self._note_script(script_of("\n".join(words)), row.line)
+        line, said, text, _, _ = row
+        words = _BETWEEN.join([turn[1] for turn in said]) if text is None else text
+        plain = words.isascii()
+        if not plain:
+            self._note_script(script_of(words), line)
         if len(self._lengths) < _FIRST_WORDS_OF:
-            self._first_words[" ".join(words[-1][:60].split(None, 2)[:2])] += 1
-        repeat = self._repeat(row.line, words)
-        self._lines.append(row.line)
-        self._lengths.append(sum([len(text) for text in words]))
-        self._turns.append(len(row.said))
+            last = words.rpartition(_BETWEEN)[2]
+            self._first_words[" ".join(last[:60].split(None, 2)[:2])] += 1
+        repeat = self._repeat(line, words, plain)
+        self._lines.append(line)
+        self._lengths.append(len(words) - max(0, len(said) - 1))
+        self._turns.append(len(said))
         return repeat
 
     def _note_script(self, script: str, line: int) -> None:
         if script != "Latin":
             self._foreign.setdefault(script, []).append(line)
 
-    def _repeat(self, line: int, words: list[str]) -> RowProblem | None:
+    def _repeat(self, line: int, words: str, plain: bool) -> RowProblem | None:
         """Rows of one normal form are compared exactly; so only the normal form is looked up for every row."""
-        exact = hash(tuple(words))
+        exact = hash(words)
         self._exact.append(exact)
-        normal = hash(tuple([_normal(text) for text in words]))
+        encoded = words.encode() if plain else words.lower().encode("utf-8", "replace")
+        normal = hash(encoded.translate(_LOWER, _IGNORED))
         place = self._normal.setdefault(normal, len(self._lines))
         if place == len(self._lines):
             return None
@@ -160,12 +171,6 @@ class Survey:
         for script, lines in self._foreign.items():
             if len(lines) * 50 < rows:
                 yield from (Outlier(line=line, reason=f"mostly in {script} script") for line in lines[:_SHOWN])
-
-
-def _normal(text: str) -> bytes:
-    """`text` without what does not matter: case, spaces and punctuation."""
-    plain = text.encode() if text.isascii() else text.lower().encode("utf-8", "replace")
-    return plain.translate(_LOWER, _IGNORED)
 
 
 def _repeats(line: int, first: int, kind: str, how: str) -> RowProblem:

@@ -69,7 +69,7 @@ class Format(ABC):
         """The conversation in a row as plain as most are, without a closer look; None where one is needed."""
         return None
 
-    def read(self, row: Row, line: int, *, printable: bool = False) -> Reading:
+    def read(self, row: Row, line: int, printable: bool = False) -> Reading:
         """What is learned from `row`, and everything that is wrong with it.
 
         `printable` when no control character can be in it, which spares looking for one.

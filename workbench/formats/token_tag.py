@@ -34,7 +34,7 @@ class TokenTag(Format):
             return None
         return [Turn("user", _joined(row[tokens]), tokens), Turn("assistant", _joined(row[tags]), tags)]
 
-    def read(self, row: Row, line: int, *, printable: bool = False) -> Reading:
+    def read(self, row: Row, line: int, printable: bool = False) -> Reading:
         tokens, tags = _columns(row)
         if tokens and tags and isinstance(row[tokens], list) and isinstance(row[tags], list):
             words, marks = len(row[tokens]), len(row[tags])

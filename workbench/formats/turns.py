@@ -145,9 +145,10 @@ def usual_turns(turns: object, role: str, content: str) -> list[Said] | None:
     for turn in turns:
         if type(turn) is not dict or len(turn) != 2:
             return None
-        speaker, words = turn.get(role), turn.get(content)
+        words = turn.get(content)
+        speaker = turn.get(role)
         known = ROLES.get(speaker) if type(speaker) is str else None
-        if known is None or (before, known) not in _USUAL or not _has_words(words):
+        if known is None or (before, known) not in _USUAL or type(words) is not str or not words or words.isspace():
             return None
         said.append((known, words, ""))
         before = known

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 
 import orjson
 
-from workbench.data.files.lines import Line, read_lines
+from workbench.data.files.lines import Chunk, Line, read_chunks
 from workbench.data.files.rows import Note, NumberedRow
 from workbench.formats.wording import error, excerpt, warning
 from workbench.records import RowProblem
@@ -23,16 +23,32 @@ _RESAVE = "Correct the line, or write the file with a JSON library."
 def read(stream: BinaryIO, note: Note) -> Iterator[NumberedRow]:
     """The rows of a file of JSON lines; blank lines are none."""
     windows = False
-    for line in read_lines(stream):
-        if not windows and line.raw.endswith(b"\r"):
-            windows = True
-            note(_windows_lines(line.number))
-        if line.raw and not line.raw.isspace():
-            yield NumberedRow(line.number, parse(line), line.unescaped)
+    for chunk in read_chunks(stream):
+        windows = windows or _notes_windows_lines(chunk, note)
+        for number, raw in enumerate(chunk.lines, chunk.first):
+            try:
+                row = orjson.loads(raw)
+            except orjson.JSONDecodeError:
+                if raw and not raw.isspace():
+                    yield NumberedRow(number, parse(_line(chunk, number, raw)), chunk.unescaped)
+                continue
+            if type(row) is not dict:
+                row = parse(_line(chunk, number, raw))
+            yield NumberedRow(number, row, chunk.unescaped)
 
 
-def _windows_lines(number: int) -> RowProblem:
-    return warning(number, "crlf", "Lines end as on Windows (CR LF); the CR was left out.", "Nothing needs to be done.")
+def _line(chunk: Chunk, number: int, raw: bytes) -> Line:
+    return Line(number, raw, chunk.bytes or len(raw), chunk.last)
+
+
+def _notes_windows_lines(chunk: Chunk, note: Note) -> bool:
+    """Whether a line of `chunk` ends with CR, which is noted."""
+    first = next((number for number, raw in enumerate(chunk.lines, chunk.first) if raw.endswith(b"\r")), None)
+    if first is None:
+        return False
+    text = "Lines end as on Windows (CR LF); the CR was left out."
+    note(warning(first, "crlf", text, "Nothing needs to be done."))
+    return True
 
 
 def parse(line: Line) -> dict[str, Any] | RowProblem:

@@ -5,7 +5,7 @@ Knows bytes and line ends; not what stands in a line.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import BinaryIO, NamedTuple
 
 from workbench.data.files.rows import ROW_LIMIT
@@ -36,30 +36,60 @@ class Line(NamedTuple):
         return self.bytes > len(self.raw)
 
 
-def read_lines(file: BinaryIO, limit: int = ROW_LIMIT) -> Iterator[Line]:
-    """Every line of `file` from where it stands; takes memory for one line of `limit` bytes and one chunk."""
-    number = 0
+class Chunk(NamedTuple):
+    """Lines that follow one another, without their ends: a tuple a line would cost as much as reading it."""
+
+    first: int
+    """Number of the first, counted from 1."""
+    lines: list[bytes]
+    unescaped: bool
+    """As of each line."""
+    bytes: int = 0
+    """Length of a line beyond the limit, which stands alone and of which only the beginning is there."""
+    last: bool = False
+    """Whether the file ends right behind, without a line end."""
+
+    def each(self) -> Iterator[Line]:
+        """The lines one by one."""
+        for number, raw in enumerate(self.lines, self.first):
+            yield Line(number, raw, self.bytes or len(raw), self.last, self.unescaped)
+
+
+def read_chunks(file: BinaryIO) -> Iterator[Chunk]:
+    """Every line of `file` from where it stands; takes memory for one line of the limit and a megabyte."""
+    number = 1
     pieces: list[bytes] = []
     length = 0
-    before = False
-    while chunk := file.read(_CHUNK):
-        unescaped = no_escapes(chunk)
-        first, *others = chunk.split(b"\n")
-        if length <= limit:
-            pieces.append(first)
-        length += len(first)
-        plain = unescaped and (before or length == len(first))
-        for piece in others:
-            number += 1
-            raw = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-            yield Line(number, raw if length <= limit else raw[:_HEAD], length, False, plain)
-            pieces = [piece]
-            length = len(piece)
-            plain = unescaped
-        before = plain
+    plain = True
+    while read := file.read(_CHUNK):
+        unescaped = no_escapes(read)
+        head, *lines = read.split(b"\n")
+        if length <= ROW_LIMIT:
+            pieces.append(head)
+        length += len(head)
+        plain = plain and unescaped
+        if not lines:
+            continue
+        yield _joined(number, pieces, length, plain)
+        tail = lines.pop()
+        if lines:
+            yield Chunk(number + 1, lines, unescaped)
+        number += 1 + len(lines)
+        pieces, length, plain = [tail], len(tail), unescaped
     if length:
-        raw = b"".join(pieces)
-        yield Line(number + 1, raw if length <= limit else raw[:_HEAD], length, True)
+        yield _joined(number, pieces, length, plain)._replace(last=True)
+
+
+def _joined(number: int, pieces: Sequence[bytes], length: int, unescaped: bool) -> Chunk:
+    """The line in `pieces`, or the beginning of one that is too long."""
+    raw = b"".join(pieces)
+    return Chunk(number, [raw], unescaped) if length <= ROW_LIMIT else Chunk(number, [raw[:_HEAD]], False, length)
+
+
+def read_lines(file: BinaryIO) -> Iterator[Line]:
+    """The same, line by line."""
+    for chunk in read_chunks(file):
+        yield from chunk.each()
 
 
 def no_escapes(chunk: bytes) -> bool:
