@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError, field_validator, model_validator
 
@@ -213,6 +213,26 @@ class TrainingConfig(Part):
     )
 
 
+class SamplesConfig(Part):
+    """What the model is asked while it learns, so that one can read how it does."""
+
+    prompts: tuple[Annotated[str, Field(min_length=1, max_length=4000)], ...] = Field(
+        (),
+        max_length=8,
+        title="Sample prompts",
+        description="Answered before the first step and at every evaluation; at most eight, one a line.",
+    )
+    max_tokens: int = Field(
+        64, ge=1, le=1024, title="Longest answer", description="Tokens after which a sample answer is cut off."
+    )
+
+    @field_validator("prompts", mode="before")
+    @classmethod
+    def _lines_of(cls, value: Any) -> Any:
+        """A form's field of several lines is as good as a list."""
+        return [line.strip() for line in value.splitlines() if line.strip()] if isinstance(value, str) else value
+
+
 def _method_from(value: Any) -> Any:
     return _member(METHODS, value, "lora")
 
@@ -248,6 +268,7 @@ class RunConfig(Part):
     data: DataConfig = Field(default_factory=DataConfig, title="Data")
     method: SerializeAsAny[Method] = Field(default_factory=lambda: {"kind": "lora"}, title="Method")  # type: ignore[assignment]
     training: TrainingConfig = Field(default_factory=TrainingConfig, title="Training")
+    samples: SamplesConfig = Field(default_factory=SamplesConfig, title="Sample answers")
 
     _read_task = field_validator("task", mode="before")(_task_from)
     _read_method = field_validator("method", mode="before")(_method_from)

@@ -12,6 +12,7 @@ from workbench.errors import WorkbenchError
 from workbench.home import Home
 from workbench.runs.changes import with_changes
 from workbench.runs.folder import RunFolder
+from workbench.training.continuation import learnt_by
 
 
 @pytest.fixture
@@ -53,6 +54,15 @@ def test_a_run_that_is_gone_is_told(earlier: RunFolder) -> None:
     shutil.rmtree(earlier.path)
     with pytest.raises(WorkbenchError, match="is gone"):
         carry_out(run)
+
+
+def test_it_starts_from_the_checkpoint_it_names_and_from_no_other(earlier: RunFolder) -> None:
+    home = Home(earlier.path.parent.parent)
+    run = RunFolder.create(home, earlier.config, continues=f"{earlier.id}/checkpoint-3")
+    assert learnt_by(run) == earlier.checkpoints_dir / "checkpoint-3"
+    (earlier.checkpoints_dir / "checkpoint-3" / "adapter_model.safetensors").write_bytes(b"damaged")
+    with pytest.raises(WorkbenchError, match="saved nothing that is whole"):
+        learnt_by(run)
 
 
 def test_a_run_that_saved_nothing_is_told(earlier: RunFolder) -> None:

@@ -29,6 +29,7 @@ from workbench.training.objective import Objective
 from workbench.training.plan import Plan
 from workbench.training.report import Report
 from workbench.training.rows import Row, Rows
+from workbench.training.samples import Samples
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,9 @@ class Lesson:
 class RunTrainer(Trainer):
     """Trains `model` on a `Lesson`, telling a `Report` and filling `Checkpoints`."""
 
-    def __init__(self, model: Any, lesson: Lesson, flow: Flow, checkpoints: Checkpoints, report: Report) -> None:
+    def __init__(
+        self, model: Any, lesson: Lesson, flow: Flow, checkpoints: Checkpoints, samples: Samples, report: Report
+    ) -> None:
         super().__init__(model=model, args=_arguments(lesson, checkpoints.path), callbacks=[flow])
         for callback in (DefaultFlowCallback, PrinterCallback, ProgressCallback):
             self.remove_callback(callback)
@@ -59,6 +62,7 @@ class RunTrainer(Trainer):
         self.flow = flow
         self.checkpoints = checkpoints
         self.report = report
+        self.samples = samples
 
     def learn(self, checkpoint: Path | None, done: int) -> None:
         """Train from the start, or on from `checkpoint`, at which `done` steps were taken."""
@@ -66,6 +70,9 @@ class RunTrainer(Trainer):
             self._load_from_checkpoint(str(checkpoint))
             self.state.global_step = done
         else:
+            if checkpoint is None and self.samples.wanted:
+                self.samples.answer(self.subject, step=0)
+                self.report.enter(Phase.TRAINING)
             self.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
 
     def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
@@ -138,11 +145,12 @@ class RunTrainer(Trainer):
             self.report.enter(Phase.EVALUATING, f"batch {number + 1} of {len(batches)}", number / len(batches))
             total += float(self._batch_loss(self.lesson.objective.collate(batch)))
             tokens += sum(row.targets for row in batch)
-        loss = total / tokens
-        self.flow.eval_loss = loss
-        self.report.write(Evaluated(step=self.state.global_step, loss=loss, tokens=tokens))
+        if batches:
+            self.flow.eval_loss = total / tokens
+            self.report.write(Evaluated(step=self.state.global_step, loss=total / tokens, tokens=tokens))
+        self.samples.answer(self.subject, self.state.global_step)
         self.report.enter(Phase.TRAINING)
-        return self._told({"eval_loss": loss})
+        return self._told({"eval_loss": total / tokens} if batches else {})
 
     def _told(self, metrics: dict[str, float]) -> dict[str, float]:
         """Callbacks are told of the evaluation; until then it counts as still to be made."""

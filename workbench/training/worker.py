@@ -30,6 +30,7 @@ from workbench.training.preparation import Preparation
 from workbench.training.quantization import loading_options
 from workbench.training.report import Report
 from workbench.training.rows import Rows
+from workbench.training.samples import Samples
 from workbench.training.stopping import StopRequest
 from workbench.training.trainer import Lesson, RunTrainer
 
@@ -118,9 +119,10 @@ class Worker:
             learning_rate_factor=self.config.method.learning_rate_factor,
             fingerprint=resume_fingerprint(self.config, dataset, subject.revision),
         )
-        flow = Flow(lesson.plan, len(validation) > 0, self.stop, self.report)
+        samples = Samples(self.config.samples, subject.tokenizer, self.report, self.stop.made)
+        flow = Flow(lesson.plan, len(validation) > 0 or samples.wanted, self.stop, self.report)
         checkpoints = Checkpoints(self.folder, training.keep_checkpoints, self.report)
-        return RunTrainer(subject.model, lesson, flow, checkpoints, self.report)
+        return RunTrainer(subject.model, lesson, flow, checkpoints, samples, self.report)
 
     def _write_environment(self, lesson: Lesson, subject: Subject, dataset: Dataset) -> None:
         facts = lesson.machine.describe() | {
@@ -183,7 +185,8 @@ def resume_fingerprint(config: RunConfig, dataset: Dataset, base_revision: str) 
 
     Settings at their default are left out, so that one which a later version adds does not strand older runs.
     """
-    harmless: dict[str, Any] = {"name": True, "training": {"keep_checkpoints", "threads", "recompute_activations"}}
+    course = {"keep_checkpoints", "threads", "recompute_activations"}
+    harmless: dict[str, Any] = {"name": True, "samples": True, "training": course}
     settings = config.model_dump(mode="json", exclude=harmless, exclude_defaults=True)
     facts = json.dumps([settings, config.method.kind, config.task.kind, dataset.id, base_revision], sort_keys=True)
     return hashlib.sha256(facts.encode()).hexdigest()[:16]
