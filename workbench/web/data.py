@@ -6,12 +6,12 @@ Each route reads, calls one service, and returns its record.
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
 import anyio
 from anyio import to_thread
-from fastapi import APIRouter, Body, Query, Request
+from fastapi import APIRouter, Body, Depends, Query, Request
 from fastapi.responses import FileResponse, StreamingResponse
 from pydantic import ValidationError
 
@@ -22,6 +22,7 @@ from workbench.data_room import DataRoom, Described, Entry, Figures, SeenRow, Vi
 from workbench.errors import WorkbenchError
 from workbench.formats import FORMATS, Layout
 from workbench.records import Dataset
+from workbench.web.api import MissingError
 
 if TYPE_CHECKING:
     from workbench.services import Services
@@ -60,6 +61,7 @@ def _library_routes(api: APIRouter, room: DataRoom) -> None:
 
 def _arrival_routes(api: APIRouter, room: DataRoom) -> None:
     arrivals = room.arrivals
+    known: Any = Depends(_existing(arrivals.get))
 
     @api.post("/arrivals", status_code=201)
     async def receive(
@@ -87,78 +89,81 @@ def _arrival_routes(api: APIRouter, room: DataRoom) -> None:
         return arrivals.fetch(reference)
 
     @api.get("/arrivals/{id}")
-    def arrival(id: str) -> Arrival:
+    def arrival(id: str = known) -> Arrival:
         """How far it is, and what was found."""
         return arrivals.get(id)
 
     @api.post("/arrivals/{id}/check")
-    def check(id: str, layout: Annotated[Layout | None, Body(embed=True)] = None) -> Arrival:
+    def check(layout: Annotated[Layout | None, Body(embed=True)] = None, id: str = known) -> Arrival:
         """Read it again, as another layout or as what it is recognised as."""
         return arrivals.check(id, layout)
 
     @api.post("/arrivals/{id}/examples")
-    def examples(id: str, layout: Annotated[Layout | None, Body(embed=True)] = None) -> list[Example]:
+    def examples(layout: Annotated[Layout | None, Body(embed=True)] = None, id: str = known) -> list[Example]:
         """Its first rows, as they stand and as that layout reads them."""
         return arrivals.examples(id, layout)
 
     @api.get("/arrivals/{id}/refused")
-    def refused(id: str) -> StreamingResponse:
+    def refused(id: str = known) -> StreamingResponse:
         """The rows that cannot be used, as a file to correct."""
         return _download(arrivals.refused(id), arrivals.get(id).name)
 
     @api.post("/arrivals/{id}/take", status_code=201)
-    def take(id: str) -> Dataset:
+    def take(id: str = known) -> Dataset:
         """Put its good rows into the library."""
         return arrivals.take(id)
 
     @api.delete("/arrivals/{id}", status_code=204)
-    def drop(id: str) -> None:
+    def drop(id: str = known) -> None:
         """Forget it."""
         arrivals.drop(id)
 
 
 def _dataset_routes(api: APIRouter, room: DataRoom, services: Services) -> None:
     library = services.datasets
+    known: Any = Depends(_existing(library.get))
 
     @api.get("/datasets/{id}")
-    def described(id: str) -> Described:
+    def described(id: str = known) -> Described:
         """One dataset: where it comes from, what was found in it, who uses it."""
         return room.described(id)
 
     @api.get("/datasets/{id}/rows/{index}")
-    def row(id: str, index: int, view: Annotated[View, Query()]) -> SeenRow:
+    def row(index: int, view: Annotated[View, Query()], id: str = known) -> SeenRow:
         """One row as a base model will see it."""
         return room.row(id, index, view)
 
     @api.get("/datasets/{id}/places/{line}")
-    def place(id: str, line: int) -> dict[str, int]:
+    def place(line: int, id: str = known) -> dict[str, int]:
         """At which place the row of a line stands."""
         return {"index": room.place(id, line)}
 
     @api.get("/datasets/{id}/figures")
-    def figures(id: str, view: Annotated[View, Query()]) -> Figures:
+    def figures(view: Annotated[View, Query()], id: str = known) -> Figures:
         """The dataset in tokens, as far as they are counted: to be asked again until they are complete."""
         return room.figures(id, view)
 
     @api.get("/datasets/{id}/refused")
-    def refused(id: str) -> StreamingResponse:
+    def refused(id: str = known) -> StreamingResponse:
         """The rows that cannot be used, as a file to correct."""
         return _download(library.refused(id), library.get(id).name)
 
     @api.get("/datasets/{id}/original")
-    def original(id: str) -> FileResponse:
+    def original(id: str = known) -> FileResponse:
         """The file as it was added, byte for byte."""
         return FileResponse(library.original(id), filename=library.recipe(id).file or library.get(id).name)
 
     @api.delete("/datasets/{id}", status_code=204)
-    def remove(id: str) -> None:
+    def remove(id: str = known) -> None:
         """Forget it, unless something needs it."""
         library.remove(id)
 
 
 def _edit_routes(api: APIRouter, room: DataRoom, services: Services) -> None:
+    known: Any = Depends(_existing(services.datasets.get))
+
     @api.post("/datasets/{id}/edits", status_code=201)
-    def edit(id: str, step: Annotated[Any, Body()]) -> Dataset:
+    def edit(step: Annotated[Any, Body()], id: str = known) -> Dataset:
         """The dataset after one more edit, which is a dataset of its own."""
         try:
             found = STEP.validate_python(step)
@@ -167,9 +172,22 @@ def _edit_routes(api: APIRouter, room: DataRoom, services: Services) -> None:
         return services.datasets.edit(id, found)
 
     @api.post("/datasets/{id}/undo")
-    def undo(id: str) -> Dataset:
+    def undo(id: str = known) -> Dataset:
         """The dataset before its last edit."""
         return room.undo(id)
+
+
+def _existing(find: Callable[[str], Any]) -> Callable[[str], str]:
+    """Takes the id in an address; one that `find` refuses is answered with 404."""
+
+    def existing(id: str) -> str:
+        try:
+            find(id)
+        except WorkbenchError as error:
+            raise MissingError.from_refusal(error) from error
+        return id
+
+    return existing
 
 
 def step_fields(step: type[StepBase]) -> dict[str, Any]:
