@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
+from fake_engine import FakeEngine
+
 from workbench.calculator.parameters import count
 from workbench.config import RunConfig, refuse
 from workbench.data import DatasetLibrary
@@ -221,13 +223,6 @@ def example_run(run_id: str, status: RunStatus, *, name: str = "", step: int = 4
     return Run.model_validate({"id": run_id, "name": name or run_id, "status": status, **facts, **more})
 
 
-class FakeEngine:
-    """An engine that is always idle."""
-
-    def status(self) -> dict[str, object]:
-        return {"running": True, "loading": None, "done": None, "models": []}
-
-
 @dataclass
 class FakePlayground:
     """Answers each prompt with the model's own id, a word at a time."""
@@ -282,7 +277,7 @@ def fake_services(home: Home) -> tuple[Services, FakeRuns]:
         models=Models(home),
         datasets=DatasetLibrary(home),
         runs=cast("object", runs),  # type: ignore[arg-type]
-        engine=cast("object", FakeEngine()),  # type: ignore[arg-type]
+        engine=cast("object", FakeEngine(home)),  # type: ignore[arg-type]
         playground=cast("object", playground),  # type: ignore[arg-type]
     )
     return services, runs
