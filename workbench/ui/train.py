@@ -20,6 +20,7 @@ from workbench.ui.components.form import Updates
 from workbench.ui.components.markup import markup
 from workbench.ui.components.memory import memory_panel
 from workbench.ui.components.problems import problem_list
+from workbench.ui.data import asked_for
 from workbench.ui.run_form import RunForm
 
 if TYPE_CHECKING:
@@ -93,10 +94,11 @@ class Train:
         site.load(self.arrive, None, shown, **SLOW).then(self.recount, read, shown, **QUICK)
 
     def arrive(self, request: gr.Request) -> Updates:
-        """The default form, or with ``?from=RUN`` the settings of that run."""
-        source = request.query_params.get("from")
+        """The default form, with ``?from=RUN`` the settings of that run, with ``?dataset=ID`` those of the Data page."""
+        query = request.query_params
+        source = query.get("from")
         try:
-            config = self._services.runs.config(source) if source else RunConfig()
+            config = self._services.runs.config(source) if source else asked_for(query)
         except WorkbenchError as error:
             return self._form.fill(RunConfig()) | self._refused(error, {}, "That run cannot be opened")
         return self._form.fill(config)
