@@ -94,7 +94,7 @@ class Train:
         site.load(self.arrive, None, shown, **SLOW).then(self.recount, read, shown, **QUICK)
 
     def arrive(self, request: gr.Request) -> Updates:
-        """The default form, with ``?from=RUN`` the settings of that run, with ``?dataset=ID`` those of the Data page."""
+        """The default form, with ``?from=RUN`` the settings of that run, or what the Data page asked for."""
         query = request.query_params
         source = query.get("from")
         try:
