@@ -107,6 +107,14 @@ _Loader.add_implicit_resolver(_BOOL, re.compile(r"^(true|false)$", re.IGNORECASE
 _Loader.add_implicit_resolver(_FLOAT, re.compile(r"^[-+]?\d+(\.\d*)?[eE][-+]?\d+$"), list("-+0123456789"))
 
 
+def plain_value(text: str) -> Any:
+    """One value as it would be read in a file: ``1e-4`` is a number, ``[q_proj, v_proj]`` a list."""
+    try:
+        return yaml.load(text, Loader=_Loader)
+    except yaml.YAMLError as error:
+        raise WorkbenchError(f"“{text}” cannot be read as a value.", remedy="Write it as in a config file.") from error
+
+
 def load(path: Path) -> RunConfig:
     """The config in the file at `path`."""
     try:

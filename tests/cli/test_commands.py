@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
 
 from workbench.cli import chat as chat_room
+from workbench.cli.chart import chart
 from workbench.cli.main import main
 from workbench.cli.runs import find
 from workbench.cli.serve import parse_size
@@ -17,7 +19,8 @@ from workbench.cli.watch import duration, report, watch
 from workbench.config import RunConfig
 from workbench.errors import WorkbenchError
 from workbench.playground import Delta, PaneChoice, Sampling
-from workbench.records import Message, ParameterCount, Run, RunStatus
+from workbench.records import EvaluationColumns, Message, MetricsDelta, ParameterCount, Run, RunStatus, StepColumns
+from workbench.runs.comparison import Comparison
 
 
 def a_run(run_id: str = "r1", status: RunStatus = RunStatus.RUNNING, **facts: object) -> Run:
@@ -36,8 +39,28 @@ class Scripted:
     def submit(self, config: RunConfig) -> Run:
         return self.looks[0]
 
-    def runs(self, query: str = "") -> Sequence[Run]:
+    def go_on(self, run_id: str, changes: Mapping[str, Any], checkpoint: str) -> Run:
+        raise NotImplementedError
+
+    def runs(self, query: str = "", sort: str = "-created") -> Sequence[Run]:
         return self.looks
+
+    def metrics(self, run_id: str, after: int = 0, points: int | None = None) -> MetricsDelta:
+        steps = tuple(range(after + 1, after + 4))
+        logged = StepColumns.model_construct(step=steps, loss=tuple(3.0 / step for step in steps))
+        return MetricsDelta(run=run_id, cursor=after + 3, reset=False, steps=logged, evaluations=EvaluationColumns())
+
+    def compare(self, run_ids: Sequence[str]) -> Comparison:
+        raise NotImplementedError
+
+    def cancel(self, run_id: str) -> Run:
+        return self.looks[0]
+
+    def label(self, run_id: str, changes: Mapping[str, Any]) -> Run:
+        return self.looks[0]
+
+    def delete(self, run_id: str) -> None:
+        raise NotImplementedError
 
     def run(self, run_id: str) -> Run:
         return self.looks.pop(0) if len(self.looks) > 1 else self.looks[0]
@@ -72,6 +95,20 @@ def console() -> Console:
 def test_a_run_is_watched_until_it_is_over(console: Console) -> None:
     looks = (a_run(status=RunStatus.QUEUED), a_run(step=1, total_steps=2), a_run(status=RunStatus.FINISHED, step=2))
     assert watch(Scripted(*looks), "r1", console).status is RunStatus.FINISHED
+    assert isinstance(console.file, io.StringIO)
+    shown = console.file.getvalue()
+    assert "step 2" in shown or "finished" in shown
+    assert any("⠀" < letter <= "⣿" for letter in shown)  # the curve
+
+
+def test_a_curve_goes_from_its_highest_to_its_lowest_point() -> None:
+    drawn = chart([(1, 3.0), (2, 1.5), (3, 1.0)], width=40, height=6).splitlines()
+    assert len(drawn) == 7
+    assert drawn[0] == "     3 ⎸⠑⠢⢄⡀"
+    assert drawn[5].startswith("     1 ⎸") and drawn[5].endswith("⠤⠤⢄⣀")
+    assert drawn[6].split() == ["1", "3"]
+    assert chart([(1, 1.0)]) == ""
+    assert chart([(1, 1.0), (2, 1.0)]) != ""
 
 
 def test_a_failed_run_ends_with_its_cause_its_remedy_and_its_log(console: Console) -> None:

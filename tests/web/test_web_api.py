@@ -104,4 +104,9 @@ def test_a_malformed_chat_is_refused(client: TestClient) -> None:
 
 
 def test_the_api_describes_itself(client: TestClient) -> None:
-    assert "/api/runs/{run_id}/metrics" in client.get("/api/openapi.json").json()["paths"]
+    paths = client.get("/api/openapi.json").json()["paths"]
+    assert "/api/runs/{run_id}/metrics" in paths
+    described = {
+        f"{verb} {path}": told.get("description") for path, verbs in paths.items() for verb, told in verbs.items()
+    }
+    assert [route for route, text in described.items() if not text] == []

@@ -1,32 +1,45 @@
-"""How a command reaches the workbench: through the running server's API, or by owning the home itself."""
+"""How a command reaches the workbench: a server that was named, the running server of the home, or this process.
+
+A remote server is named by ``--server`` or ``WORKBENCH_SERVER``; its password is ``WORKBENCH_PASSWORD``.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from workbench.cli.remote import Remote
 from workbench.config import RunConfig
 from workbench.home import Home
-from workbench.records import Message, ParameterCount, Run
+from workbench.records import Message, MetricsDelta, ParameterCount, Run
+from workbench.runs.comparison import Comparison
 
 if TYPE_CHECKING:
     from workbench.playground import Delta, PaneChoice, Sampling
     from workbench.services import Services
+
+SERVER = "WORKBENCH_SERVER"
+PASSWORD = "WORKBENCH_PASSWORD"
 
 
 class Connection(Protocol):
     """What a command needs of the workbench."""
 
     def submit(self, config: RunConfig) -> Run: ...
-    def runs(self, query: str = "") -> Sequence[Run]: ...
+    def go_on(self, run_id: str, changes: Mapping[str, Any], checkpoint: str) -> Run: ...
+    def runs(self, query: str = "", sort: str = "-created") -> Sequence[Run]: ...
     def run(self, run_id: str) -> Run: ...
+    def metrics(self, run_id: str, after: int = 0, points: int | None = None) -> MetricsDelta: ...
+    def compare(self, run_ids: Sequence[str]) -> Comparison: ...
     def log(self, run_id: str, lines: int = 40) -> str: ...
     def stop(self, run_id: str) -> Run: ...
+    def cancel(self, run_id: str) -> Run: ...
     def resume(self, run_id: str) -> Run: ...
+    def label(self, run_id: str, changes: Mapping[str, Any]) -> Run: ...
+    def delete(self, run_id: str) -> None: ...
     def count(self, config: RunConfig) -> ParameterCount: ...
     def choices(self) -> Sequence[PaneChoice]: ...
     def stream(
@@ -43,11 +56,22 @@ class Local:
     def submit(self, config: RunConfig) -> Run:
         return self._services.submit(config)
 
-    def runs(self, query: str = "") -> Sequence[Run]:
-        return self._services.runs.list(query)
+    def go_on(self, run_id: str, changes: Mapping[str, Any], checkpoint: str) -> Run:
+        source = f"{run_id}/{checkpoint}" if checkpoint else run_id
+        config = self._services.prepare(self._services.runs.config(run_id, changes))
+        return self._services.runs.submit(config, continues=source)
+
+    def runs(self, query: str = "", sort: str = "-created") -> Sequence[Run]:
+        return self._services.runs.list(query, sort)
 
     def run(self, run_id: str) -> Run:
         return self._services.runs.get(run_id)
+
+    def metrics(self, run_id: str, after: int = 0, points: int | None = None) -> MetricsDelta:
+        return self._services.runs.metrics(run_id, after, points)
+
+    def compare(self, run_ids: Sequence[str]) -> Comparison:
+        return self._services.runs.compare(run_ids)
 
     def log(self, run_id: str, lines: int = 40) -> str:
         return self._services.runs.log(run_id, lines)
@@ -55,8 +79,17 @@ class Local:
     def stop(self, run_id: str) -> Run:
         return self._services.runs.stop(run_id)
 
+    def cancel(self, run_id: str) -> Run:
+        return self._services.runs.cancel(run_id)
+
     def resume(self, run_id: str) -> Run:
         return self._services.runs.resume(run_id)
+
+    def label(self, run_id: str, changes: Mapping[str, Any]) -> Run:
+        return self._services.runs.label(run_id, **changes)
+
+    def delete(self, run_id: str) -> None:
+        self._services.runs.delete(run_id)
 
     def count(self, config: RunConfig) -> ParameterCount:
         return self._services.count(config)
@@ -70,13 +103,18 @@ class Local:
 
 @contextmanager
 def connect(home_option: Path | None) -> Iterator[Connection]:
-    """The running server of the home, or, where none runs, this process as its owner."""
+    """The server that was named; else that of the home; else, where none runs, this process as the home's owner."""
     from workbench.runs.owner import owner_of
 
+    named, password = os.environ.get(SERVER), os.environ.get(PASSWORD)
+    if named:
+        with Remote(named, password=password, sends_files=True) as remote:
+            yield remote
+        return
     home = Home.locate(home_option)
     owner = owner_of(home)
     if owner is not None and owner.address:
-        with Remote(owner.address, password=os.environ.get("WORKBENCH_PASSWORD")) as remote:
+        with Remote(owner.address, password=password) as remote:
             yield remote
         return
     from workbench.services import open_services

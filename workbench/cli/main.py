@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +11,9 @@ from typing import Annotated
 import typer
 
 from workbench import __version__
+from workbench.cli.connection import SERVER
 from workbench.cli.data_app import data_app
+from workbench.cli.runs_app import HomeOption, RunArgument, runs_app
 from workbench.errors import WorkbenchError
 
 app = typer.Typer(
@@ -21,12 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-HomeOption = Annotated[
-    Path | None,
-    typer.Option("--home", help="The workbench's folder; WORKBENCH_HOME names it too.", file_okay=False),
-]
 ConfigArgument = Annotated[Path, typer.Argument(metavar="CONFIG.yaml", help="A run config; the page writes one too.")]
-RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="A run's id; its first letters are enough.")]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -50,8 +48,13 @@ def _root(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
+    server: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help=f"A workbench on another machine; {SERVER} names it too."),
+    ] = None,
 ) -> None:
-    pass
+    if server is not None:
+        os.environ[SERVER] = server
 
 
 @app.command()
@@ -98,60 +101,8 @@ def train(
     start(config, home, detach=detach, name=name)
 
 
-runs_app = typer.Typer(help="List runs; show or watch one.", invoke_without_command=True, no_args_is_help=False)
 app.add_typer(runs_app, name="runs")
-
-
 app.add_typer(data_app, name="data")
-
-
-@runs_app.callback()
-def _runs(
-    context: typer.Context,
-    home: HomeOption = None,
-    query: Annotated[str, typer.Option("--query", "-q", help="Only runs whose name or settings hold this.")] = "",
-    as_json: Annotated[bool, typer.Option("--json", help="As data.")] = False,
-) -> None:
-    """List runs, newest first."""
-    context.obj = home
-    if context.invoked_subcommand is None:
-        from workbench.cli.runs import list_runs
-
-        list_runs(home, query, as_json=as_json)
-
-
-@runs_app.command("list")
-def _runs_list(
-    context: typer.Context,
-    home: HomeOption = None,
-    query: Annotated[str, typer.Option("--query", "-q", help="Only runs whose name or settings hold this.")] = "",
-    as_json: Annotated[bool, typer.Option("--json", help="As data.")] = False,
-) -> None:
-    """List runs, newest first."""
-    from workbench.cli.runs import list_runs
-
-    list_runs(home or context.obj, query, as_json=as_json)
-
-
-@runs_app.command("show")
-def _runs_show(
-    context: typer.Context,
-    run: RunArgument,
-    home: HomeOption = None,
-    as_json: Annotated[bool, typer.Option("--json", help="As data.")] = False,
-) -> None:
-    """Show a run's facts and the end of its log."""
-    from workbench.cli.runs import show
-
-    show(run, home or context.obj, as_json=as_json)
-
-
-@runs_app.command("watch")
-def _runs_watch(context: typer.Context, run: RunArgument, home: HomeOption = None) -> None:
-    """Follow a run to its end."""
-    from workbench.cli.runs import watch_run
-
-    watch_run(run, home or context.obj)
 
 
 @app.command()

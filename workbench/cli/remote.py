@@ -3,27 +3,38 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import SplitResult, urlsplit
 
 import httpx
 
 from workbench.config import RunConfig
 from workbench.errors import Problem, WorkbenchError
-from workbench.records import Message, ParameterCount, Run
+from workbench.records import Dataset, Message, MetricsDelta, ParameterCount, Run
+from workbench.runs.comparison import Comparison
 
 if TYPE_CHECKING:
     from workbench.playground import Delta, PaneChoice, Sampling
 
 
 class Remote:
-    """A `Connection` to the server at `address`; every refusal of it comes back as the `WorkbenchError` it was."""
+    """A `Connection` to the server at `address`; every refusal of it comes back as the `WorkbenchError` it was.
 
-    def __init__(self, address: str, *, user: str = "", password: str | None = None) -> None:
-        auth = httpx.BasicAuth(user, password) if password else None
-        self._address = address
-        self._client = httpx.Client(base_url=address, auth=auth, timeout=httpx.Timeout(60, read=600), trust_env=False)
+    The address may name a user, ``http://ann@host:7860``. With `sends_files` the server is on another machine: a
+    dataset that is a file here is put into its library first.
+    """
+
+    def __init__(self, address: str, *, password: str | None = None, sends_files: bool = False) -> None:
+        place = _place(address)
+        auth = httpx.BasicAuth(place.username or "", password) if password else None
+        self._address = f"{place.scheme}://{place.netloc.rpartition('@')[2]}{place.path.rstrip('/')}"
+        self._sends_files = sends_files
+        self._client = httpx.Client(
+            base_url=self._address, auth=auth, timeout=httpx.Timeout(60, read=600), trust_env=False
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -34,13 +45,29 @@ class Remote:
         self._client.close()
 
     def submit(self, config: RunConfig) -> Run:
-        return Run.model_validate(self._ask("POST", "/api/runs", json=config.model_dump(mode="json")))
+        values = config.model_dump(mode="json")
+        if self._sends_files:
+            for field in ("dataset", "validation_dataset"):
+                values["data"][field] = self._sent(values["data"][field])
+        return Run.model_validate(self._ask("POST", "/api/runs", json=values))
 
-    def runs(self, query: str = "") -> Sequence[Run]:
-        return [Run.model_validate(run) for run in self._ask("GET", "/api/runs", params={"query": query})]
+    def go_on(self, run_id: str, changes: Mapping[str, Any], checkpoint: str) -> Run:
+        body = {"changes": dict(changes), "checkpoint": checkpoint}
+        return Run.model_validate(self._ask("POST", f"/api/runs/{run_id}/continue", json=body))
+
+    def runs(self, query: str = "", sort: str = "-created") -> Sequence[Run]:
+        found = self._ask("GET", "/api/runs", params={"query": query, "sort": sort})
+        return [Run.model_validate(run) for run in found]
 
     def run(self, run_id: str) -> Run:
         return Run.model_validate(self._ask("GET", f"/api/runs/{run_id}"))
+
+    def metrics(self, run_id: str, after: int = 0, points: int | None = None) -> MetricsDelta:
+        wanted = {"after": after} | ({"points": points} if points is not None else {})
+        return MetricsDelta.model_validate(self._ask("GET", f"/api/runs/{run_id}/metrics", params=wanted))
+
+    def compare(self, run_ids: Sequence[str]) -> Comparison:
+        return Comparison.model_validate(self._ask("GET", "/api/comparison", params={"runs": ",".join(run_ids)}))
 
     def log(self, run_id: str, lines: int = 40) -> str:
         return str(self._ask("GET", f"/api/runs/{run_id}/log", params={"lines": lines})["log"])
@@ -48,8 +75,17 @@ class Remote:
     def stop(self, run_id: str) -> Run:
         return Run.model_validate(self._ask("POST", f"/api/runs/{run_id}/stop"))
 
+    def cancel(self, run_id: str) -> Run:
+        return Run.model_validate(self._ask("POST", f"/api/runs/{run_id}/cancel"))
+
     def resume(self, run_id: str) -> Run:
         return Run.model_validate(self._ask("POST", f"/api/runs/{run_id}/resume"))
+
+    def label(self, run_id: str, changes: Mapping[str, Any]) -> Run:
+        return Run.model_validate(self._ask("PATCH", f"/api/runs/{run_id}", json=dict(changes)))
+
+    def delete(self, run_id: str) -> None:
+        self._ask("DELETE", f"/api/runs/{run_id}")
 
     def count(self, config: RunConfig) -> ParameterCount:
         return ParameterCount.model_validate(self._ask("POST", "/api/params", json=config.model_dump(mode="json")))
@@ -92,7 +128,26 @@ class Remote:
             ) from error
         if response.is_error:
             raise _refusal(response)
-        return response.json()
+        return response.json() if response.content else None
+
+    def _sent(self, name: str) -> str:
+        """What the server calls the dataset `name`, after sending it there if it is a file on this machine."""
+        path = Path(name)
+        if not name or not path.is_file():
+            return name
+        with path.open("rb") as file:
+            return Dataset.model_validate(self._ask("POST", "/api/datasets", files={"file": (path.name, file)})).id
+
+
+def _place(address: str) -> SplitResult:
+    """The parts of a server's address; raises `WorkbenchError` when it is none."""
+    place = urlsplit(address if "//" in address else f"http://{address}")
+    if place.scheme not in ("http", "https") or not place.hostname:
+        raise WorkbenchError(
+            f"“{address}” is not the address of a server.",
+            remedy="Write it as http://host:7860 or http://user@host:7860.",
+        )
+    return place
 
 
 def _refusal(response: httpx.Response) -> WorkbenchError:

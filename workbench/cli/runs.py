@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
+from rich.prompt import Confirm
 from rich.table import Table
 from rich.text import Text
 
@@ -62,15 +64,15 @@ def _say_where(run: Run, console: Console) -> None:
         console.print(f"{run.id} is {run.status.value}. Watch it: workbench runs watch {run.id}", highlight=False)
 
 
-def list_runs(home: Path | None, query: str, *, as_json: bool) -> None:
-    """All runs, newest first."""
+def list_runs(home: Path | None, query: str, sort: str, *, as_json: bool) -> None:
+    """The runs that `query` finds, in the order of `sort`."""
     with connect(home) as connection:
-        runs = connection.runs(query)
+        runs = connection.runs(query, sort)
     if as_json:
         print(json.dumps([run.model_dump(mode="json") for run in runs], indent=2))
         return
     if not runs:
-        print("No runs yet. Start one: workbench train CONFIG.yaml")
+        print("No run matches." if query else "No runs yet. Start one: workbench train CONFIG.yaml")
         return
     Console().print(_table(runs))
 
@@ -137,6 +139,67 @@ def watch_run(run_id: str, home: Path | None) -> None:
         report(watch(connection, run.id, console), console)
 
 
+def compare(run_ids: Sequence[str], home: Path | None, *, as_json: bool) -> None:
+    """Runs beside each other: only the settings in which they differ, and what came of them."""
+    with connect(home) as connection:
+        found = connection.compare([find(connection, run_id).id for run_id in run_ids])
+    if as_json:
+        print(found.model_dump_json(indent=2))
+        return
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    results = ("trainable", "best eval loss", "loss", "status")
+    for heading in ("run", *(difference.title.lower() for difference in found.differing), *results):
+        table.add_column(heading)
+    for place, run in enumerate(found.runs):
+        settings = [str(difference.values[place]) for difference in found.differing]
+        outcome = [f"{run.trainable:,}" if run.trainable else "", _number(run.best_eval_loss), _number(run.loss)]
+        table.add_row(run.name, *settings, *outcome, Text(run.status.value, style=COLOURS.get(run.status, "")))
+    Console().print(table)
+
+
+def go_on(run_id: str, home: Path | None, changes: Sequence[str], checkpoint: str, *, detach: bool) -> None:
+    """A new run that starts from what this one has learnt."""
+    console = Console()
+    with connect(home) as connection:
+        run = connection.go_on(find(connection, run_id).id, dict(map(_setting, changes)), checkpoint)
+        if detach:
+            _say_where(_settled(connection, run), console)
+            return
+        report(watch(connection, run.id, console), console)
+
+
+def _setting(text: str) -> tuple[str, Any]:
+    """``training.learning_rate=1e-4`` as the dotted field and its value, read as in a config file."""
+    field, sign, value = text.partition("=")
+    if not sign or not field:
+        raise WorkbenchError(f"“{text}” is no setting.", remedy="Write it as training.learning_rate=1e-4.")
+    return field.strip(), config_file.plain_value(value)
+
+
+def cancel(run_id: str, home: Path | None) -> None:
+    """End a run this instant; what it saved before stays."""
+    with connect(home) as connection:
+        run = connection.cancel(find(connection, run_id).id)
+    print(f"{run.id} is {run.status.value}.")
+
+
+def label(run_id: str, home: Path | None, changes: Mapping[str, Any]) -> None:
+    """Set what is to be said of a run."""
+    with connect(home) as connection:
+        run = connection.label(find(connection, run_id).id, changes)
+    print(f"{run.id}  {run.name}" + "".join(f"  [{tag}]" for tag in run.tags))
+
+
+def delete(run_id: str, home: Path | None, *, sure: bool) -> None:
+    """Delete a run and everything in its folder, after asking."""
+    with connect(home) as connection:
+        run = find(connection, run_id)
+        if not sure and not Confirm.ask(f"Delete “{run.name}” ({run.id}) with its adapter, checkpoints and log?"):
+            return
+        connection.delete(run.id)
+    print(f"{run.id} is deleted.")
+
+
 def stop(run_id: str, home: Path | None) -> None:
     """Ask a run to save and stop."""
     with connect(home) as connection:
@@ -157,7 +220,7 @@ def resume(run_id: str, home: Path | None, *, detach: bool) -> None:
 
 def find(connection: Connection, run_id: str) -> Run:
     """The run whose id is `run_id` or alone begins with it, or whose name is `run_id`."""
-    runs = connection.runs()
+    runs = connection.runs("is:any")
     exact = [run for run in runs if run_id in (run.id, run.name)]
     found = exact[:1] or [run for run in runs if run.id.startswith(run_id)]
     if len(found) == 1:

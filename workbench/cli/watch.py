@@ -1,18 +1,23 @@
-"""A run in the terminal: its phase, a progress bar, and how it ended."""
+"""A run in the terminal: its curve, its phase, a progress bar, and how it ended."""
 
 from __future__ import annotations
 
 import time
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress import BarColumn, Progress, TextColumn
 from rich.text import Text
 
+from workbench.cli.chart import Point, chart, smoothed
 from workbench.cli.connection import Connection
 from workbench.errors import WorkbenchError
-from workbench.records import Run, RunStatus
+from workbench.records import MetricsDelta, Run, RunStatus
 
 TICK_SECONDS = 0.5
+POINTS = 2000
+"""Steps that are asked for at first, of however many."""
+WIDEST = 100
 COLOURS = {
     RunStatus.FINISHED: "green",
     RunStatus.STOPPED: "yellow",
@@ -21,18 +26,51 @@ COLOURS = {
 }
 
 
+class Screen:
+    """What is shown of one run: the smoothed loss as a curve, below it the bar."""
+
+    def __init__(self, console: Console) -> None:
+        self._width = min(console.width, WIDEST)
+        self._losses: list[Point] = []
+        self._cursor = 0
+        self._bar = Progress(
+            TextColumn("{task.description}"), BarColumn(bar_width=30), TextColumn("{task.fields[facts]}")
+        )
+        self._task = self._bar.add_task("queued", total=None, facts="")
+
+    @property
+    def cursor(self) -> int:
+        """Up to which event it knows the run's metrics."""
+        return self._cursor
+
+    def show(self, run: Run, delta: MetricsDelta) -> None:
+        """Take in how the run stands and what it measured meanwhile."""
+        if delta.reset:
+            self._losses.clear()
+        measured = zip(delta.steps.step, delta.steps.loss, strict=True)
+        self._losses += [(float(step), loss) for step, loss in measured if loss is not None]
+        self._cursor = delta.cursor
+        detail = f" {run.phase_detail}" if run.phase_detail else ""
+        word = run.phase if run.status is RunStatus.RUNNING and run.phase else run.status.value
+        self._bar.update(
+            self._task, description=f"{word}{detail}", completed=run.step, total=run.total_steps, facts=_facts(run)
+        )
+
+    def __rich__(self) -> RenderableType:
+        losses = smoothed([loss for _, loss in self._losses])
+        drawn = chart([(step, loss) for (step, _), loss in zip(self._losses, losses, strict=True)], self._width)
+        return Group(Text(drawn, style="cyan", no_wrap=True), self._bar) if drawn else self._bar
+
+
 def watch(connection: Connection, run_id: str, console: Console) -> Run:
     """Show `run_id` until it is over. Ctrl-C asks it to save and stop; a second one leaves it to itself."""
-    progress = Progress(
-        TextColumn("{task.description}"), BarColumn(bar_width=30), TextColumn("{task.fields[facts]}"), console=console
-    )
+    screen = Screen(console)
     asked_to_stop = False
-    with progress:
-        bar = progress.add_task("queued", total=None, facts="")
+    with Live(screen, console=console, refresh_per_second=4) as live:
         while True:
             try:
                 run = connection.run(run_id)
-                _draw(progress, bar, run)
+                screen.show(run, connection.metrics(run_id, screen.cursor, POINTS))
                 if run.status.over:
                     return run
                 time.sleep(TICK_SECONDS)
@@ -40,14 +78,8 @@ def watch(connection: Connection, run_id: str, console: Console) -> Run:
                 if asked_to_stop:
                     raise
                 asked_to_stop = True
-                progress.console.print("Saving and stopping. Press Ctrl-C again to leave it to the worker.")
+                live.console.print("Saving and stopping. Press Ctrl-C again to leave it to the worker.")
                 connection.stop(run_id)
-
-
-def _draw(progress: Progress, bar: TaskID, run: Run) -> None:
-    detail = f" {run.phase_detail}" if run.phase_detail else ""
-    word = run.phase if run.status is RunStatus.RUNNING and run.phase else run.status.value
-    progress.update(bar, description=f"{word}{detail}", completed=run.step, total=run.total_steps, facts=_facts(run))
 
 
 def _facts(run: Run) -> str:
