@@ -22,6 +22,7 @@ from workbench.home import Home
 from workbench.models import Models
 from workbench.playground import Delta, PaneChoice, Sampling
 from workbench.records import (
+    Blueprint,
     Checkpoint,
     EvaluationColumns,
     Message,
@@ -65,7 +66,8 @@ class FakeRuns:
 
     def submit(self, config: RunConfig, *, continues: str | None = None) -> Run:
         number = f"run-{len(self.runs) + 1}"
-        run = example_run(number, RunStatus.QUEUED, name=config.name, step=0, continues=continues)
+        facts = {"step": 0, "continues": continues, "base_model": config.base_model}
+        run = example_run(number, RunStatus.QUEUED, name=config.name, **facts)
         self.configs[run.id] = config
         self.order.append(run.id)
         return self.put(run)
@@ -268,13 +270,20 @@ class FakeServices(Services):
         return count(config, blueprint)
 
 
+def _read_blueprint(reference: str, home: Home) -> Blueprint:
+    """As the engine reads it, in this process."""
+    from workbench.engine.blueprint import blueprint_of
+
+    return blueprint_of(reference, home)
+
+
 def fake_services(home: Home) -> tuple[Services, FakeRuns]:
     """Services over `home`, and the runs behind them for a test to move."""
     runs = FakeRuns()
     playground = FakePlayground(runs)
     services = Services(
         home=home,
-        models=Models(home),
+        models=Models(home, lambda reference: _read_blueprint(reference, home)),
         datasets=DatasetLibrary(home),
         runs=cast("object", runs),  # type: ignore[arg-type]
         engine=cast("object", FakeEngine(home)),  # type: ignore[arg-type]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import pytest
 from fake_services import FakeRuns
 from playwright.sync_api import Page, expect
 
@@ -26,24 +25,6 @@ def test_the_count_moves_with_the_slider_and_the_ticks(page: Page, some_runs: tu
     expect(page.locator(".lw-number")).to_have_text("1,221,120")
     page.get_by_role("checkbox", name="gate_proj ×30").uncheck()
     expect(page.locator(".lw-number")).to_have_text("967,680")
-
-
-@pytest.mark.parametrize(
-    ("name", "layers", "count"),
-    [
-        ("SmolLM2 360M Instruct", 32, "4,341,760"),
-        ("TinyLlama 1.1B Chat", 22, "6,307,840"),
-        ("Llama 3.1 70B Instruct", 80, "103,546,880"),
-    ],
-)
-def test_three_models_have_their_own_modules(
-    page: Page, some_runs: tuple[str, FakeRuns], name: str, layers: int, count: str
-) -> None:
-    open_train(page, some_runs[0])
-    page.get_by_role("combobox", name="Base model").click()
-    page.get_by_role("option", name=name).click()
-    expect(page.locator(".lw-number")).to_have_text(count)
-    expect(page.get_by_role("checkbox", name=f"q_proj ×{layers}")).to_be_checked()
 
 
 def test_what_is_wrong_stands_beside_its_field(page: Page, some_runs: tuple[str, FakeRuns]) -> None:

@@ -136,7 +136,7 @@ def test_a_download_that_cannot_be_says_why(hub: FakeHub, home: Home, name: str,
 
 
 def test_a_full_disk_is_seen_before_the_first_byte(hub: FakeHub, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10, 10, 0))  # type: ignore[attr-defined]
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10, 10, 0))
     with pytest.raises(WorkbenchError, match="are free"):
         open_source("hub:tiny/llama", home).fetch(lambda detail, done=None: None)
     assert hub.asked == []

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import json
-import time
+import re
 from pathlib import Path
 from typing import Any
 
@@ -53,8 +54,15 @@ class Page:
     def set(self, label: str, value: Any) -> None:
         self.values[self.component(label)] = value
 
+    def tick(self, *names: str) -> None:
+        """Leave these target modules ticked and no others; in which group makes no difference."""
+        for group in self.form.method.targets.ticks.values():
+            self.values[group] = []
+        self.values[group] = list(names)
+
     def recount(self) -> str:
         self.take(self.train.recount(self.values))
+        self.take(self.train.explain(self.values))
         return str(self.values[self.side.count])
 
 
@@ -73,23 +81,23 @@ def test_the_count_is_exact_and_follows_the_form(page: Page) -> None:
     assert "2,442,240" in page.recount()
     page.set("Rank", 16)
     assert "4,884,480" in page.recount()
-    page.values[page.form.method.ticks] = ["q_proj", "v_proj"]
+    page.tick("q_proj", "v_proj")
     page.set("Rank", 8)
     assert "460,800" in page.recount()
-    page.values[page.form.method.pattern] = r".*\.layers\.0\..*q_proj"
+    page.values[page.form.method.targets.expression] = r".*\.layers\.0\..*q_proj"
     assert "9,216" in page.recount()
 
 
 def test_all_ticks_mean_all_linear_and_some_mean_their_names(page: Page) -> None:
     assert page.form.read(page.values).method.target_modules == "all-linear"  # type: ignore[attr-defined]
-    page.values[page.form.method.ticks] = ["q_proj"]
+    page.tick("q_proj")
     assert page.form.read(page.values).method.target_modules == ("q_proj",)  # type: ignore[attr-defined]
 
 
 def test_a_seventy_billion_model_is_counted_without_its_weights(page: Page) -> None:
     page.set("Base model", MODEL_70B)
     page.take(page.train.choose_model(page.values))
-    page.values[page.form.method.ticks] = ["q_proj", "v_proj"]
+    page.tick("q_proj", "v_proj")
     assert "70,553,706,496" in str(page.values[page.form.model_card])
     assert "16,384,000" in page.recount()
 
@@ -107,15 +115,71 @@ def test_the_memory_follows_the_form_and_tells_what_would_fit(page: Page) -> Non
     assert page.values[page.side.memory] == ""
 
 
-def test_the_server_answers_a_slider_within_five_milliseconds(page: Page) -> None:
+def test_a_button_beside_the_memory_makes_the_step_fit(page: Page) -> None:
+    page.set("Batch size", 256)
+    page.set("Max length", 2048)
     page.recount()
-    times = []
-    for rank in range(1, 60):
-        page.set("Rank", rank)
-        started = time.thread_time()
-        page.train.recount(page.values)
-        times.append(time.thread_time() - started)
-    assert sorted(times)[len(times) // 2] < 0.005
+    shown = str(page.values[page.side.memory])
+    assert "does not fit" in shown
+    fields = json.loads(html.unescape(re.findall(r'data-change="([^"]+)"', shown)[0]))
+    page.values[page.side.change] = json.dumps({"fields": fields, "told": 1})
+    page.take(page.train.apply_change(page.values))
+    page.recount()
+    assert "lw-verdict-fits" in str(page.values[page.side.memory])
+    assert {path: _field(page.form.read(page.values), path) for path in fields} == fields
+
+
+def _field(config: RunConfig, path: str) -> Any:
+    value: Any = config
+    for part in path.split("."):
+        value = getattr(value, part)
+    return value
+
+
+def test_the_number_is_explained_by_its_sum_its_layers_and_other_ways(page: Page) -> None:
+    page.tick("q_proj", "v_proj")
+    page.recount()
+    details = page.form.details
+    assert "30·8·(576 + 576) + 30·8·(576 + 192) = 460,800" in page.values[details.sum]
+    assert "460,800 trained parameters in 30 bars" in page.values[details.layers]
+    compared = page.values[details.compared]
+    assert "134,515,008" in compared
+    assert compared.index("LoRA, rank 64") < compared.index("LoRA, as chosen") < compared.index("LoRA, rank 4")
+    page.set("Rank", 0)
+    page.recount()
+    assert "see the red field" in page.values[details.sum]
+
+
+@pytest.mark.parametrize(("name", "count"), [("Attention only", "921,600"), ("MLP only", "1,520,640")])
+def test_a_part_of_the_model_is_ticked_with_one_press(page: Page, name: str, count: str) -> None:
+    button = next(each for each in page.form.method.targets.picks if each.value == name)
+    page.take(page.train.pick_targets({**page.values, button: name}))
+    assert count in page.recount()
+
+
+@pytest.mark.parametrize(("expression", "words"), [("no_such.*", "matches no module"), ("(", "does not compile")])
+def test_a_wrong_expression_is_told_beside_itself(page: Page, expression: str, words: str) -> None:
+    place = page.form.method.targets.expression
+    page.values[place] = expression
+    assert words in page.train.start(page.values)[place]["info"]
+
+
+def test_base_models_of_the_last_runs_come_first(page: Page) -> None:
+    page.set("Base model", "hub:Qwen/Qwen3-0.6B")
+    page.take(page.train.choose_model(page.values))
+    page.train.start(page.values)
+    assert page.form.models()[0][1] == "hub:Qwen/Qwen3-0.6B"
+
+
+def test_no_run_begins_from_a_model_without_weights(page: Page) -> None:
+    folder = page.services.home.path / "config-only"
+    folder.mkdir()
+    (folder / "config.json").write_text('{"model_type": "llama"}')
+    assert "no weights" in page.services.models.card(f"folder:{folder}").obstacle
+    page.set("Base model", f"folder:{folder}")
+    updates = page.train.start(page.values)
+    assert "no weights" in updates[page.form.base_model]["info"]
+    assert not page.runs.runs
 
 
 @pytest.mark.parametrize(

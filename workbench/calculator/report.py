@@ -71,7 +71,7 @@ def parameter_report(config: RunConfig, blueprint: Blueprint, device: Device | N
         optimizer_bytes=trained * _ADAM,
         comparisons=comparisons(config.method, blueprint),
         layers=layer_shares(config, blueprint),
-        memory=estimate(config, blueprint, device) if device else None,
+        memory=estimate(config, blueprint, device, counted) if device else None,
     )
 
 

@@ -8,11 +8,11 @@ from itertools import combinations
 from typing import Any, Literal, NamedTuple
 
 from workbench.calculator.device import Device
-from workbench.calculator.memory import Footprint, Memory, Setting, training_memory
+from workbench.calculator.memory import Footprint, Memory, Setting, inference_memory, training_memory
 from workbench.config import Method, RunConfig
 from workbench.methods.low_rank import LowRank
 from workbench.methods.ranked import Ranked
-from workbench.records import Blueprint, Record
+from workbench.records import Blueprint, ParameterCount, Record
 
 _COMFORTABLE = 0.9
 """Share of the free memory up to which a step fits without a doubt."""
@@ -44,6 +44,8 @@ class Estimate(Record):
     verdict: Verdict
     changes: tuple[Change, ...]
     """The cheapest ways to make it fit, best first; empty when it fits."""
+    answering: int
+    """Bytes that one conversation of the longest row takes afterwards, the adapter loaded."""
 
 
 class _Way(NamedTuple):
@@ -84,14 +86,17 @@ def _is_fused(method: Method, blueprint: Blueprint) -> bool:
     return plain and blueprint.model_type in _FUSED_FAMILIES
 
 
-def estimate(config: RunConfig, blueprint: Blueprint, device: Device) -> Estimate:
+def estimate(
+    config: RunConfig, blueprint: Blueprint, device: Device, counted: ParameterCount | None = None
+) -> Estimate:
     """Whether a step of `config` fits on `device`; raises `WorkbenchError` when a target names nothing."""
     setting = setting_of(config, blueprint, device)
-    footprint = Footprint.of(blueprint, config.method)
+    footprint = Footprint.of(blueprint, config.method, counted)
     memory = training_memory(footprint, setting)
     verdict = judged(memory.total, device.free)
     changes = () if verdict == "fits" else cheapest_changes(config, footprint, setting, device.free)
-    return Estimate(memory=memory, device=device, verdict=verdict, changes=changes)
+    talking = inference_memory(blueprint, replace(setting, batch_size=1), [footprint.trained])
+    return Estimate(memory=memory, device=device, verdict=verdict, changes=changes, answering=talking.total)
 
 
 def judged(needed: int, free: int) -> Verdict:

@@ -47,7 +47,7 @@ def fetch_large(wanted: Iterable[Wanted], blobs: Path, told: Told) -> None:
 def _fetch(wanted: Wanted, blobs: Path, told: Told) -> None:
     from huggingface_hub import get_hf_file_metadata, hf_hub_url
     from huggingface_hub.file_download import http_get
-    from huggingface_hub.utils import build_hf_headers
+    from huggingface_hub.utils._headers import build_hf_headers
 
     url = hf_hub_url(wanted.repository, wanted.name, revision=wanted.commit)
     metadata = get_hf_file_metadata(url)

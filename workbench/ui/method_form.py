@@ -6,7 +6,7 @@ so a rank that was set for one is still there for the next. A new method's file 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -16,13 +16,12 @@ from pydantic.fields import FieldInfo
 
 from workbench.config import METHODS
 from workbench.errors import Problem
-from workbench.methods.matching import is_all_linear, last_part, linear_modules, parse_targets
 from workbench.records import Blueprint
-from workbench.ui.components.form import Form, Updates, as_text
+from workbench.ui.components.form import Form, Updates
+from workbench.ui.components.targets import TARGETS, TargetPicker
 
 SLIDERS = {"rank": (1, 256, 1), "alpha": (0, 512, 1), "dropout": (0, 0.5, 0.01)}
 """The range a hand moves in; an opened file may go beyond, up to the field's own bounds."""
-TARGETS = "target_modules"
 
 
 @dataclass(frozen=True)
@@ -47,16 +46,8 @@ class MethodForm:
         for shared in self._fields:
             if shared.name in SLIDERS:
                 form.add(shared.path, shared.info, slider=SLIDERS[shared.name])
-        help_text = METHODS.get(first).model_fields[TARGETS].description or ""
-        self.ticks = gr.CheckboxGroup(label="Target modules", info=help_text)
-        form.adopt(f"method.{TARGETS}", self.ticks, help_text)
+        self.targets = TargetPicker(form)
         with gr.Accordion("More method settings", open=False):
-            self.pattern = gr.Textbox(
-                label="Target modules by expression",
-                info="A regular expression that matches whole names; when filled in, it replaces the ticks above.",
-                placeholder=r".*\.(q_proj|v_proj)",
-                max_lines=1,
-            )
             for shared in self._fields:
                 if shared.name not in SLIDERS:
                     form.add(shared.path, shared.info)
@@ -67,7 +58,7 @@ class MethodForm:
     def components(self) -> list[Any]:
         """All that a change of the count may come from."""
         mine = [component for path, component in self._form.components.items() if path.startswith("method.")]
-        return [*mine, self.pattern]
+        return list(dict.fromkeys([*mine, *self.targets.components]))
 
     @property
     def touched(self) -> list[Any]:
@@ -80,7 +71,7 @@ class MethodForm:
         updates: Updates = {
             self._form.components[shared.path]: gr.update(visible=kind in shared.kinds) for shared in self._fields
         }
-        updates |= {place: gr.update(visible=has_targets) for place in (self.ticks, self.pattern)}
+        updates |= self.targets.show(has_targets)
         return updates | {self.kind: gr.update(value=kind, info=summary(kind))}
 
     def show(self, kind: str, values: Mapping[str, Any]) -> Updates:
@@ -89,19 +80,6 @@ class MethodForm:
         shown = self._form.show({"method": values}, paths=mine)
         chosen = self.choose(kind)
         return {component: {**chosen.get(component, {}), **shown.get(component, {})} for component in chosen | shown}
-
-    def offer(self, blueprint: Blueprint, targets: Any = None) -> Updates:
-        """Updates that list the modules of `blueprint`, with those of `targets` ticked; all linear ones if None."""
-        choices = _choices(blueprint)
-        names = [name for _, name in choices]
-        pattern = ""
-        ticked: Sequence[str] = names
-        if isinstance(targets, str) and not is_all_linear(targets):
-            pattern, ticked = targets, []
-        elif targets is not None and not isinstance(targets, str):
-            ticked = [name for name in targets if name in names]
-            pattern = "" if len(ticked) == len(targets) else as_text(targets)
-        return {self.ticks: gr.update(choices=choices, value=list(ticked)), self.pattern: gr.update(value=pattern)}
 
     def read(self, values: Mapping[Component, Any], blueprint: Blueprint | None) -> dict[str, Any]:
         """The method as the config writes it: the chosen one's own fields, and its targets."""
@@ -112,13 +90,13 @@ class MethodForm:
             if kind in shared.kinds and value is not None:
                 method[shared.name] = value
         if TARGETS in METHODS.get(kind).model_fields:
-            pattern = str(values.get(self.pattern) or "").strip()
-            method[TARGETS] = parse_targets(pattern) if pattern else _targets(values.get(self.ticks) or [], blueprint)
+            method[TARGETS] = self.targets.read(values, blueprint)
         return method
 
-    def locate(self, kind: str, problems: Iterable[Problem]) -> list[Problem]:
+    def locate(self, kind: str, problems: Iterable[Problem], values: Mapping[Component, Any]) -> list[Problem]:
         """The problems, with the place of each one's own component where several fields have one name."""
         places = {f"method.{shared.name}": shared.path for shared in self._fields if kind in shared.kinds}
+        places[f"method.{TARGETS}"] = self.targets.place(values)
         return [replace(problem, field=places.get(problem.field or "", problem.field)) for problem in problems]
 
 
@@ -147,18 +125,3 @@ def _shared_fields() -> list[Shared]:
             names.add(name)
             found[key].kinds.add(kind)
     return list(found.values())
-
-
-def _choices(blueprint: Blueprint) -> list[tuple[str, str]]:
-    counts: dict[str, int] = {}
-    for module in linear_modules(blueprint):
-        name = last_part(module.name)
-        counts[name] = counts.get(name, 0) + 1
-    return [(f"{name} ×{count}", name) for name, count in counts.items()]
-
-
-def _targets(ticked: Sequence[str], blueprint: Blueprint | None) -> Any:
-    """The ticks as the config writes them: all of them are ``all-linear``, which holds for any model."""
-    if blueprint is None:
-        return tuple(ticked) or "all-linear"
-    return "all-linear" if set(ticked) == {name for _, name in _choices(blueprint)} else tuple(ticked)

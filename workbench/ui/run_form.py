@@ -15,16 +15,20 @@ from pydantic import ValidationError
 from workbench.config import METHODS, DataConfig, RunConfig, TrainingConfig
 from workbench.data.samples import samples
 from workbench.errors import Problem, WorkbenchError
+from workbench.models.source import SOURCES
 from workbench.records import Blueprint
 from workbench.ui.components import dataset_card, model_card, problems
 from workbench.ui.components.form import Form, Updates
 from workbench.ui.components.markup import markup
+from workbench.ui.details import Details
 from workbench.ui.method_form import MethodForm
+from workbench.ui.model_finder import ModelFinder
 
 if TYPE_CHECKING:
     from workbench.services import Services
 
 ROW_FILES = [".jsonl", ".json", ".csv", ".tsv", ".parquet", ".gz", ".txt", ".ndjson"]
+RECENT_MODELS, RUNS_LOOKED_AT = 3, 50
 TRAINING_FIRST = ("epochs", "learning_rate", "batch_size", "max_steps")
 DATA_FOLDED = tuple(name for name in DataConfig.model_fields if name != "dataset")
 
@@ -39,17 +43,19 @@ class RunForm:
         self._place_data()
         with _section("Method"):
             self.method = MethodForm(self._form)
+        with _section("What is trained"):
+            self.details = Details()
         self._place_training()
 
     def _place_base_model(self) -> None:
         with _section("Base model"):
             field = RunConfig.model_fields["base_model"]
-            choices = [model_card.choice(card) for card in self._services.models.cards()]
             self.base_model = gr.Dropdown(
-                choices, value=field.default, label=field.title, info=field.description, allow_custom_value=True
+                self.models(), value=field.default, label=field.title, info=field.description, allow_custom_value=True
             )
             self._form.adopt("base_model", self.base_model, field.description or "")
             self.model_card = markup()
+            self.finder = ModelFinder()
 
     def _place_data(self) -> None:
         fields = DataConfig.model_fields
@@ -81,7 +87,7 @@ class RunForm:
     @property
     def components(self) -> list[Any]:
         """Everything that is read."""
-        return [*self._form.components.values(), self.method.pattern]
+        return list(dict.fromkeys([*self._form.components.values(), *self.method.components]))
 
     @property
     def touched(self) -> list[Any]:
@@ -96,7 +102,22 @@ class RunForm:
     @property
     def outputs(self) -> list[Any]:
         """Everything that `fill` and `mark` may change."""
-        return [*self.components, self.model_card, self.dataset_card]
+        return [*self.components, self.method.targets.box, self.model_card, self.dataset_card]
+
+    def change(self, fields: Mapping[str, Any]) -> Updates:
+        """Updates that put values into the fields named by dotted paths; others are left alone."""
+        nested: dict[str, Any] = {}
+        for path, value in fields.items():
+            part, _, name = path.partition(".")
+            nested.setdefault(part, {})[name] = value
+        return self._form.show(nested)
+
+    def models(self) -> list[tuple[str, str]]:
+        """The menu of base models: those of the last runs first."""
+        used = dict.fromkeys(run.base_model for run in self._services.runs.list()[:RUNS_LOOKED_AT])
+        kinds = SOURCES.kinds()
+        recent = [reference for reference in used if reference.partition(":")[0] in kinds][:RECENT_MODELS]
+        return [model_card.choice(card) for card in self._services.models.cards(recent)]
 
     def datasets(self) -> list[tuple[str, str]]:
         """The menu of datasets: samples first, then the library."""
@@ -137,12 +158,16 @@ class RunForm:
         for component, update in self.about_model(config.base_model, method.get("target_modules")).items():
             shown = updates.get(component)
             updates[component] = {**shown, **update} if isinstance(shown, dict) else update
+        updates |= {self.base_model: gr.update(choices=self.models(), value=config.base_model)}
         updates |= {self.dataset: gr.update(choices=self.datasets(), value=config.data.dataset)}
         return updates | self.about_dataset(config.data.dataset)
 
-    def mark(self, error: WorkbenchError | None, kind: str, marked: list[str]) -> tuple[Updates, list[str]]:
-        """Updates that put the problems beside the fields of the method `kind` and all others, and where they stand."""
-        return self._form.mark(self.method.locate(kind, error.problems if error else ()), marked)
+    def mark(
+        self, error: WorkbenchError | None, values: Mapping[Component, Any], marked: list[str]
+    ) -> tuple[Updates, list[str]]:
+        """Updates that put the problems beside the fields of the chosen method and all others, and where they stand."""
+        kind = values.get(self.method.kind) or self.method.kind.value
+        return self._form.mark(self.method.locate(kind, error.problems if error else (), values), marked)
 
     def about_model(self, reference: str, targets: Any = None) -> Updates:
         """Updates that show the card of a base model and offer its modules as targets."""
@@ -150,7 +175,7 @@ class RunForm:
             card, blueprint = self._services.models.card(reference), self._services.models.blueprint(reference)
         except WorkbenchError as error:
             return {self.model_card: problems.problem_list(error.problems, "This base model cannot be used")}
-        return {self.model_card: model_card.model_card(card, blueprint)} | self.method.offer(blueprint, targets)
+        return {self.model_card: model_card.model_card(card, blueprint)} | self.method.targets.offer(blueprint, targets)
 
     def about_dataset(self, reference: str) -> Updates:
         """Updates that show the card of a dataset."""

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from workbench.web.options import ServeOptions
 
 STATIC = Path(__file__).with_name("static")
-SCRIPTS = ("data.js", "runs.js", "playground.js", "system.js", "page.js")
-STYLES = ("workbench.css", "data.css", "runs.css")
+SCRIPTS = ("data.js", "models.js", "runs.js", "playground.js", "system.js", "page.js")
+STYLES = ("workbench.css", "train.css", "data.css", "runs.css")
 
 Page = Callable[["Services", gr.Blocks], None]
 PAGES: tuple[tuple[str, Page], ...] = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,9 +13,11 @@ from gradio.components import Component
 
 from workbench import config_file
 from workbench.calculator.device import Device, this_device
+from workbench.calculator.report import parameter_report
 from workbench.calculator.verdict import estimate
 from workbench.config import RunConfig
 from workbench.errors import WorkbenchError
+from workbench.records import Blueprint
 from workbench.ui.components.count import count_panel, no_count
 from workbench.ui.components.form import Updates
 from workbench.ui.components.markup import markup
@@ -65,6 +68,7 @@ class Side:
             self.save = gr.Button("Save as YAML", size="md", min_width=120)
         self.marked = gr.State([])
         self.started = gr.Textbox(visible="hidden", label="Started run")
+        self.change = gr.Textbox(visible="hidden", label="Settings to change", elem_classes="lw-told-change")
         self.yaml = gr.Textbox(visible="hidden", label="Run config as YAML")
 
 
@@ -83,15 +87,26 @@ class Train:
         read = {*form.components, side.marked}
         shown = [*form.outputs, side.count, side.memory, side.problems, side.marked]
         kind = form.method.kind
-        gr.on(form.touched, self.recount, read, shown, **QUICK)
-        kind.input(self.choose_method, {kind}, form.method.components, **QUICK).then(self.recount, read, shown, **QUICK)
-        form.base_model.change(self.choose_model, read, shown, **SLOW).then(self.recount, read, shown, **QUICK)
+        details = [*form.details.outputs, side.memory]
+
+        def counted(event: Any) -> None:
+            """The number first, since a hand waits for it; then all that follows from it."""
+            event.then(self.recount, read, shown, **QUICK).then(self.explain, read, details, **QUICK)
+
+        gr.on(form.touched, self.recount, read, shown, **QUICK).then(self.explain, read, details, **QUICK)
+        chosen = [*form.method.components, form.method.targets.box]
+        counted(kind.input(self.choose_method, {kind}, chosen, **QUICK))
+        for button in form.method.targets.picks:
+            counted(button.click(self.pick_targets, {button, form.base_model}, form.method.components, **QUICK))
+        counted(side.change.change(self.apply_change, {side.change}, form.components, **QUICK))
+        counted(form.base_model.change(self.choose_model, read, shown, **SLOW))
+        form.finder.wire(self._services.models, form.base_model)
         form.dataset.change(self.choose_dataset, read, [form.dataset_card], **SLOW)
         form.upload.upload(self.add_file, form.upload, [form.dataset, form.dataset_card], **SLOW)
         side.start.click(self.start, read, [*shown, side.started], **SLOW).then(None, side.started, js=GO_TO_RUN)
-        side.open.upload(self.open_yaml, side.open, shown, **SLOW).then(self.recount, read, shown, **QUICK)
+        counted(side.open.upload(self.open_yaml, side.open, shown, **SLOW))
         side.save.click(self.save_yaml, read, [*shown, side.yaml], **SLOW).then(None, side.yaml, js=SAVE_FILE)
-        site.load(self.arrive, None, shown, **SLOW).then(self.recount, read, shown, **QUICK)
+        counted(site.load(self.arrive, None, shown, **SLOW))
 
     def arrive(self, request: gr.Request) -> Updates:
         """The default form, with ``?from=RUN`` the settings of that run, or what the Data page asked for."""
@@ -109,16 +124,24 @@ class Train:
             count = self._services.count(self._form.read_method(values))
         except WorkbenchError as error:
             return self._marked(error, values) | {self._side.count: no_count(error.message)}
-        return self._marked(None, values) | {self._side.count: count_panel(count)} | self._memory(values)
+        return self._marked(None, values) | {self._side.count: count_panel(count)}
 
-    def _memory(self, values: Values) -> Updates:
+    def explain(self, values: Values) -> Updates:
+        """How the number adds up, where it sits, what other ways would train; and the memory of a step."""
+        try:
+            config = self._form.read_method(values)
+            blueprint = self._services.models.blueprint(config.base_model)
+            details = self._form.details.show(parameter_report(config, blueprint))
+        except WorkbenchError:
+            return self._form.details.clear() | {self._side.memory: ""}
+        return details | {self._side.memory: self._memory(values, blueprint)}
+
+    def _memory(self, values: Values, blueprint: Blueprint) -> str:
         """The memory of a step, as long as the whole form makes sense."""
         try:
-            config = self._form.read(values)
-            blueprint = self._services.models.blueprint(config.base_model)
+            return memory_panel(estimate(self._form.read(values), blueprint, self._device()))
         except WorkbenchError:
-            return {self._side.memory: ""}
-        return {self._side.memory: memory_panel(estimate(config, blueprint, self._device()))}
+            return ""
 
     def _device(self) -> Device:
         """What this machine has, looked at again after a few seconds."""
@@ -131,6 +154,16 @@ class Train:
     def choose_method(self, values: Values) -> Updates:
         """The fields of the chosen method."""
         return self._form.method.choose(values[self._form.method.kind])
+
+    def pick_targets(self, values: Values) -> Updates:
+        """The ticks that the pressed button stands for."""
+        blueprint = self._form.blueprint(str(values[self._form.base_model] or ""))
+        pressed = next(values[button] for button in self._form.method.targets.picks if button in values)
+        return self._form.method.targets.pick(blueprint, pressed) if blueprint else {}
+
+    def apply_change(self, values: Values) -> Updates:
+        """The settings of the button that was pressed beside the memory."""
+        return self._form.change(json.loads(values[self._side.change])["fields"])
 
     def choose_model(self, values: Values) -> Updates:
         """The card of the chosen base model, and its modules."""
@@ -176,8 +209,7 @@ class Train:
 
     def _marked(self, error: WorkbenchError | None, values: Values) -> Updates:
         """Updates that put the problems of `error` beside their fields, and clear the fields that are right again."""
-        kind = values.get(self._form.method.kind) or self._form.method.kind.value
-        updates, wrong = self._form.mark(error, kind, values.get(self._side.marked) or [])
+        updates, wrong = self._form.mark(error, values, values.get(self._side.marked) or [])
         return updates | {self._side.marked: wrong}
 
     def _refused(self, error: WorkbenchError, values: Values, heading: str) -> Updates:

@@ -18,7 +18,7 @@ from fastapi.responses import JSONResponse
 from workbench import __version__
 from workbench.config import RunConfig
 from workbench.errors import Problem, WorkbenchError
-from workbench.records import BaseModelCard, Dataset, ParameterCount
+from workbench.records import Dataset, ParameterCount
 
 if TYPE_CHECKING:
     from workbench.services import Services
@@ -78,11 +78,6 @@ def _about(api: APIRouter, services: Services) -> None:
     def health() -> dict[str, str]:
         """That the server is there, and which version it is."""
         return {"status": "ok", "version": __version__}
-
-    @api.get("/models")
-    def models() -> list[BaseModelCard]:
-        """The base models to choose from."""
-        return services.models.cards()
 
     @api.post("/params")
     def params(config: Config) -> ParameterCount:

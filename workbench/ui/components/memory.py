@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import html
+import json
 
-from workbench.calculator.verdict import Estimate
+from workbench.calculator.verdict import Change, Estimate
 from workbench.numbers import size
 
 PARTS = ("weights", "adapter", "activations", "logits", "overhead")
@@ -29,13 +30,25 @@ def memory_panel(estimate: Estimate) -> str:
         f'<p class="lw-label">Memory of a training step</p>'
         f'<p class="lw-verdict lw-verdict-{kind}">{size(memory.total)} {WORDS[estimate.verdict]}'
         f"<span> {size(device.free)} free on {html.escape(device.name)}</span></p>"
-        f'<div class="lw-bar" aria-hidden="true">{bars}</div><dl class="lw-facts">{listed}</dl>{_changes(estimate)}'
-        "</section>"
+        f'<div class="lw-bar" aria-hidden="true">{bars}</div><dl class="lw-facts">{listed}</dl>'
+        f'<p class="lw-note">Talking to it afterwards takes about {size(estimate.answering)}.</p>'
+        f"{_changes(estimate)}</section>"
     )
 
 
 def _changes(estimate: Estimate) -> str:
-    if not estimate.changes:
+    if estimate.verdict == "fits":
         return ""
-    items = "".join(f"<li>{html.escape(change.label)}: {size(change.total)}</li>" for change in estimate.changes)
-    return f'<p class="lw-label">The cheapest changes that make it fit</p><ul class="lw-changes">{items}</ul>'
+    if not estimate.changes:
+        return '<p class="lw-note">No change of these settings makes it fit: choose a smaller base model.</p>'
+    items = "".join(map(_change, estimate.changes))
+    return f'<p class="lw-label">The cheapest changes that make it fit</p><div class="lw-changes">{items}</div>'
+
+
+def _change(change: Change) -> str:
+    """A button; the page's script hands its settings to the form."""
+    fields = html.escape(json.dumps(change.fields), quote=True)
+    return (
+        f'<button type="button" class="lw-button" data-change="{fields}">{html.escape(change.label)}'
+        f"<span>{size(change.total)}</span></button>"
+    )
