@@ -91,13 +91,12 @@ class RunForm:
 
     @property
     def touched(self) -> list[Any]:
-        """The events that tell of a hand on anything that the count or the memory depends on."""
-        mine = [
+        """The events that tell of a hand on anything but base model, dataset and method."""
+        return [
             component.input  # type: ignore[attr-defined]
             for path, component in self._form.components.items()
             if path.startswith(("data.", "training.")) and component is not self.dataset
         ]
-        return [*self.method.touched, *mine]
 
     @property
     def outputs(self) -> list[Any]:

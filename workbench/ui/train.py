@@ -15,7 +15,7 @@ from workbench import config_file
 from workbench.calculator.device import Device, this_device
 from workbench.calculator.report import parameter_report
 from workbench.calculator.verdict import estimate
-from workbench.config import RunConfig
+from workbench.config import RunConfig, refuse
 from workbench.errors import WorkbenchError
 from workbench.records import Blueprint
 from workbench.ui.components.count import count_panel, no_count
@@ -87,13 +87,16 @@ class Train:
         read = {*form.components, side.marked}
         shown = [*form.outputs, side.count, side.memory, side.problems, side.marked]
         kind = form.method.kind
-        details = [*form.details.outputs, side.memory]
+        countable = {form.base_model, *form.method.components}
+        explained = [*shown, *form.details.outputs]
 
         def counted(event: Any) -> None:
-            """The number first, since a hand waits for it; then all that follows from it."""
-            event.then(self.recount, read, shown, **QUICK).then(self.explain, read, details, **QUICK)
+            """The number first, by itself, since a hand waits for it; then all that follows from it."""
+            event.then(self.recount, countable, side.count, **QUICK).then(self.explain, read, explained, **QUICK)
 
-        gr.on(form.touched, self.recount, read, shown, **QUICK).then(self.explain, read, details, **QUICK)
+        moved = gr.on(form.method.touched, self.recount, countable, side.count, **QUICK)
+        moved.then(self.explain, read, explained, **QUICK)
+        gr.on(form.touched, self.explain, read, explained, **QUICK)
         chosen = [*form.method.components, form.method.targets.box]
         counted(kind.input(self.choose_method, {kind}, chosen, **QUICK))
         for button in form.method.targets.picks:
@@ -118,23 +121,26 @@ class Train:
             return self._form.fill(RunConfig()) | self._refused(error, {}, "That run cannot be opened")
         return self._form.fill(config)
 
-    def recount(self, values: Values) -> Updates:
-        """The count for what the form says now, with problems beside their fields."""
+    def recount(self, values: Values) -> str:
+        """The number for what the form says now; a dash and the reason while that is wrong."""
         try:
-            count = self._services.count(self._form.read_method(values))
+            return count_panel(self._services.count(self._form.read_method(values)))
         except WorkbenchError as error:
-            return self._marked(error, values) | {self._side.count: no_count(error.message)}
-        return self._marked(None, values) | {self._side.count: count_panel(count)}
+            return no_count(error.message)
 
     def explain(self, values: Values) -> Updates:
-        """How the number adds up, where it sits, what other ways would train; and the memory of a step."""
+        """How the number adds up, where it sits, what other ways would train; and the memory of a step.
+
+        Problems stand beside their fields, and fields that are right again are cleared.
+        """
         try:
             config = self._form.read_method(values)
             blueprint = self._services.models.blueprint(config.base_model)
-            details = self._form.details.show(parameter_report(config, blueprint))
-        except WorkbenchError:
-            return self._form.details.clear() | {self._side.memory: ""}
-        return details | {self._side.memory: self._memory(values, blueprint)}
+            refuse(config.method.check(blueprint))
+        except WorkbenchError as error:
+            return self._marked(error, values) | self._form.details.clear() | {self._side.memory: ""}
+        details = self._form.details.show(parameter_report(config, blueprint))
+        return self._marked(None, values) | details | {self._side.memory: self._memory(values, blueprint)}
 
     def _memory(self, values: Values, blueprint: Blueprint) -> str:
         """The memory of a step, as long as the whole form makes sense."""

@@ -21,7 +21,7 @@ export class ArrivalView {
     this.bar = h("progress", { max: "1", "aria-label": "Check" });
     this.body = h("div", { class: "lw-data" });
     this.element = h("article", { class: "lw-data" },
-      h("a", { href: "?", class: "lw-back" }, "All datasets"),
+      h("a", { href: "./data", class: "lw-back" }, "All datasets"),
       h("header", { class: "lw-run-head" }, h("div", {}, this.title, this.line), this.buttons),
       this.notice, this.bar, this.body);
     this.poll = new Poll(() => this.refresh(), () => (this.over ? null : BUSY_MS));
@@ -81,12 +81,12 @@ export class ArrivalView {
   }
 
   knownNotice(dataset) {
-    return h("div", { class: "lw-warnings" }, "A file of this very content is in the library already. ", h("a", { href: `?dataset=${dataset}` }, "Open it"));
+    return h("div", { class: "lw-warnings" }, "A file of this very content is in the library already. ", h("a", { href: `./data?dataset=${dataset}` }, "Open it"));
   }
 
   buttonsFor({ report, dataset }) {
     const buttons = [];
-    if (dataset) buttons.push(h("a", { class: "lw-button lw-primary", href: `?dataset=${dataset}` }, "Open the dataset"));
+    if (dataset) buttons.push(h("a", { class: "lw-button lw-primary", href: `./data?dataset=${dataset}` }, "Open the dataset"));
     else if (report.rows) {
       const words = report.refused ? `Use the ${format.whole(report.rows)} good rows` : `Use the ${format.whole(report.rows)} rows`;
       buttons.push(h("button", { class: "lw-button lw-primary", onclick: () => this.take() }, words));

@@ -23,7 +23,7 @@ export class DatasetView {
     this.settings = h("div", { class: "lw-fields lw-settings" });
     this.body = h("div", { class: "lw-data" }, h("p", { class: "lw-note" }, "Loading the dataset…"));
     this.element = h("article", { class: "lw-data" },
-      h("a", { href: "?", class: "lw-back" }, "All datasets"),
+      h("a", { href: "./data", class: "lw-back" }, "All datasets"),
       h("header", { class: "lw-run-head" }, h("div", {}, this.title, this.line), this.buttons),
       this.notice, this.body);
   }
@@ -120,9 +120,9 @@ export class DatasetView {
 
   placeButtons() {
     const { dataset } = this.described.entry;
-    const train = new URLSearchParams({ dataset: dataset.id, base_model: this.view.model });
-    for (const name of SETTINGS) train.set(name, this.view[name]);
     const sample = Boolean(this.described.entry.title);
+    const train = new URLSearchParams({ dataset: sample ? `sample:${dataset.name}` : dataset.id, base_model: this.view.model });
+    for (const name of SETTINGS) train.set(name, this.view[name]);
     setChildren(this.buttons,
       h("a", { class: "lw-button lw-primary", href: `./?${train}` }, "Train with this"),
       h("a", { class: "lw-button", href: `api/datasets/${dataset.id}/original`, download: "" }, "Original file"),
@@ -148,7 +148,7 @@ export class DatasetView {
     const links = (items) => h("ul", { class: "lw-plain" }, ...items.map(([href, text]) => h("li", {}, h("a", { href }, text))));
     return h("section", { class: "lw-panel" }, h("h2", {}, "Origin and use"), h("dl", { class: "lw-facts" }, ...facts),
       runs.length ? h("div", {}, h("h3", {}, "Runs that learn from it"), links(runs.slice(0, 20).map((run) => [`./runs?run=${run}`, run]))) : null,
-      others.length ? h("div", {}, h("h3", {}, "Other versions"), links(others.map((version) => [`?dataset=${version.id}`, `version ${version.version}: ${format.whole(version.rows)} rows${version.steps.length ? `, ${version.steps.at(-1)}` : ""}`]))) : null);
+      others.length ? h("div", {}, h("h3", {}, "Other versions"), links(others.map((version) => [`./data?dataset=${version.id}`, `version ${version.version}: ${format.whole(version.rows)} rows${version.steps.length ? `, ${version.steps.at(-1)}` : ""}`]))) : null);
   }
 
   // --- lines --------------------------------------------------------------------------------------------------------
@@ -159,7 +159,7 @@ export class DatasetView {
   }
 
   linkTo(line) {
-    return `?dataset=${this.id}&line=${line}`;
+    return `./data?dataset=${this.id}&line=${line}`;
   }
 
   /** A link to a line of this dataset moves the row view. */

@@ -103,7 +103,7 @@ function speedNote(speed) {
 
 function adviceBox(advice) {
   if (!advice.length) return null;
-  return h("div", { class: "lw-warnings" }, h("strong", {}, "Before you train"),
+  return h("section", { class: "lw-warnings", "aria-label": "Before you train" }, h("strong", {}, "Before you train"),
     h("ul", {}, ...advice.map((found) => h("li", {}, `${found.message} `, h("span", { class: "lw-remedy" }, found.remedy)))));
 }
 

@@ -141,7 +141,7 @@ export function showDone(bar, done) {
 
 function waitingPanel(arrivals) {
   const items = arrivals.map((arrival) =>
-    h("li", {}, h("a", { href: `?arrival=${arrival.id}` }, arrival.name), ` ${stageOf(arrival)}`));
+    h("li", {}, h("a", { href: `./data?arrival=${arrival.id}` }, arrival.name), ` ${stageOf(arrival)}`));
   return h("section", { class: "lw-panel" }, h("h2", {}, "Waiting for your decision"), h("ul", { class: "lw-plain" }, ...items));
 }
 
@@ -171,7 +171,7 @@ function row(entry, several, drop) {
   if (dataset.steps.length) marks.push(`${dataset.steps.length} ${dataset.steps.length === 1 ? "edit" : "edits"}`);
   const users = [runs.length && `${runs.length} ${runs.length === 1 ? "run" : "runs"}`, made && `${made} edited`].filter(Boolean);
   return h("tr", {},
-    h("th", { scope: "row" }, h("a", { href: `?dataset=${dataset.id}` }, title || dataset.name), marks.length ? h("span", { class: "lw-marks" }, marks.join(" · ")) : null),
+    h("th", { scope: "row" }, h("a", { href: `./data?dataset=${dataset.id}` }, title || dataset.name), marks.length ? h("span", { class: "lw-marks" }, marks.join(" · ")) : null),
     h("td", {}, dataset.format.replaceAll("_", " ")),
     h("td", { class: "lw-figure" }, format.whole(dataset.rows)),
     h("td", { class: "lw-figure" }, format.size(dataset.bytes)),
