@@ -92,7 +92,7 @@ def measured(home: Home) -> Iterator[Figure]:
         estimated = training_memory(Footprint.of(blueprint, config.method), setting_of(config, blueprint, CPU)).total
         named = targets if isinstance(targets, str) else ", ".join(targets)
         special = "".join(f", {name} {value}" for name, value in settings.items())
-        case = f"SmolLM2 135M, fp32, CPU, {batch}×{length}, {named}{special}".replace("_", " ").replace(" True", "")
+        case = f"SmolLM2 135M, fp32, CPU, {batch}×{length}, {named}{special}".replace(" True", "")
         yield Figure(case=case, measured=_peak(RunFolder.create(home, config)), estimated=estimated)
 
 

