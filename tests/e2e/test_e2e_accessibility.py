@@ -39,6 +39,20 @@ def test_a_phone_shows_every_page_without_sideways_scrolling(
     assert page.evaluate("() => document.documentElement.scrollWidth") <= 390
 
 
+@pytest.mark.parametrize(
+    ("path", "ready"), [("/runs?compare=done,live", ".lw-comparison tbody tr"), ("/system", "lw-system h3")]
+)
+def test_wide_tables_fit_a_phone_in_the_dark(page: Page, some_runs: tuple[str, object], path: str, ready: str) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.emulate_media(color_scheme="dark")
+    page.goto(some_runs[0] + path)
+    page.wait_for_selector(ready)
+    assert page.evaluate("() => document.documentElement.scrollWidth") <= 390
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    found = page.evaluate("() => axe.run(document, { resultTypes: ['violations'] })")
+    assert [(rule["id"], [node["html"][:120] for node in rule["nodes"][:3]]) for rule in found["violations"]] == []
+
+
 def test_the_keyboard_reaches_everything_on_the_train_page(page: Page, some_runs: tuple[str, object]) -> None:
     open_page(page, some_runs[0], "/", "light")
     reached = set()

@@ -45,8 +45,8 @@ export class ComparisonView {
     const lines = figure("Settings and results, a line a run");
     const points = figure("Best eval loss against trainable parameters");
     this.curve = new Curve(curves, settingsInAddress());
-    this.coordinates = new Plot(lines, () => parallelCoordinates(this.runs, this.differing));
-    this.scatter = new Plot(points, () => scatter(this.runs));
+    this.coordinates = new Plot(lines, () => this.runs && parallelCoordinates(this.runs, this.differing), { patient: true });
+    this.scatter = new Plot(points, () => this.runs && scatter(this.runs), { patient: true });
     this.notice = h("div", {});
     this.table = h("div", { class: "lw-scroll" }, h("p", { class: "lw-note" }, "Loading the runs…"));
     this.caption = h("p", { class: "lw-note" });

@@ -49,22 +49,38 @@ export function themed({ x = {}, y = {}, ...more } = {}) {
 
 /** One plot for its whole life: drawn again when its data or the colour scheme changes, in one node. */
 export class Plot {
-  /** @param {HTMLElement} element  @param {() => {traces: object[], layout: object} | null} describe */
-  constructor(element, describe) {
+  /**
+   * @param {HTMLElement} element  @param {() => {traces: object[], layout: object} | null} describe
+   * @param patient  whether it is drawn only when it has come into view
+   */
+  constructor(element, describe, { patient = false } = {}) {
     this.element = element;
     this.describe = describe;
     this.hovered = null;
+    this.seen = !patient;
+    if (patient) this.waitToBeSeen();
     this.scheme = new MutationObserver(() => this.draw());
     for (const root of [document.body, document.documentElement]) {
       this.scheme.observe(root, { attributes: true, attributeFilter: ["class"] });
     }
   }
 
+  waitToBeSeen() {
+    this.sight = new IntersectionObserver((entries) => {
+      if (!entries.at(-1).isIntersecting) return;
+      this.seen = true;
+      this.sight.disconnect();
+      this.draw();
+    });
+    this.sight.observe(this.element);
+  }
+
   async draw() {
+    if (!this.seen) return;
     const Plotly = await loadPlotly();
     if (this.closed || !this.element.isConnected) return;
     const wanted = this.describe();
-    if (wanted === null) return;
+    if (!wanted) return;
     const pointedAt = this.hovered;
     await Plotly.react(this.element, wanted.traces, wanted.layout, CONFIG);
     this.listen();
@@ -90,6 +106,7 @@ export class Plot {
   close() {
     this.closed = true;
     this.scheme.disconnect();
+    this.sight?.disconnect();
     if (window.Plotly) window.Plotly.purge(this.element);
   }
 }
