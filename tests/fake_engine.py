@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 from pydantic import BaseModel
@@ -37,7 +38,12 @@ class FakeEngine:
         return TokenFigures(rows=len(rows), seen=len(rows), complete=True, report=report).model_dump_json().encode()
 
 
+_FIRST = threading.Lock()
+
+
 def _tokenizer() -> Any:
+    """Several requests may ask at once, and transformers must not be imported by two threads."""
     from template_families import CHATML, tokenizer_of
 
-    return tokenizer_of(CHATML)
+    with _FIRST:
+        return tokenizer_of(CHATML)

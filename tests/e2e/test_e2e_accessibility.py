@@ -8,9 +8,18 @@ import axe_playwright_python
 import pytest
 from playwright.sync_api import Page
 
+from workbench.data import content_hash, samples
+
 AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js")
-PATHS = ("/", "/runs", "/runs?run=live", "/runs?run=failed", "/playground")
-READY = {"/": ".lw-number:not(.lw-none)", "/runs": ".lw-runs-table", "/playground": ".lw-pane"}
+SAMPLE = f"/data?dataset={content_hash(samples()[0].path)}&max_length=96"
+PATHS = ("/", "/data", SAMPLE, "/runs", "/runs?run=live", "/runs?run=failed", "/playground")
+READY = {
+    "/": ".lw-number:not(.lw-none)",
+    "/data": ".lw-library",
+    SAMPLE: ".lw-histogram",
+    "/runs": ".lw-runs-table",
+    "/playground": ".lw-pane",
+}
 
 
 def open_page(page: Page, address: str, path: str, scheme: str) -> None:

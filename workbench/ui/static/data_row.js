@@ -21,7 +21,7 @@ export class RowPanel {
     this.facts = h("p", { class: "lw-line", role: "status" });
     this.tokens = h("div", { class: "lw-tokens", tabindex: "0", role: "region", "aria-label": "The row in tokens" });
     this.turns = h("details", { class: "lw-more" }, h("summary", {}, "As it stands in the file"));
-    this.element = h("section", { class: "lw-panel lw-row-panel", "aria-label": "Row" },
+    this.element = h("section", { class: "lw-panel lw-row-panel" },
       h("h2", {}, "Row"),
       h("div", { class: "lw-controls" }, this.previous, h("span", { class: "lw-field" }, this.number, `of ${whole(dataset.rows)}`), this.next, this.drop),
       this.facts, LEGEND(), this.tokens, this.turns);
