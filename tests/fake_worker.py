@@ -91,6 +91,8 @@ def steps(folder: RunFolder, events: EventWriter, pulse: Pulse, told: dict[str, 
             print(f"at step {step}: {told['then']}", flush=True)
             if told["then"] == "die":
                 os.kill(os.getpid(), signal.SIGKILL)
+            if told["then"].startswith("SIG"):
+                os.kill(os.getpid(), signal.Signals[told["then"]])
             if told["then"] == "exit":
                 return 3
             if told["then"] == "fail":

@@ -37,6 +37,7 @@ from workbench.runs.events_log import shards
 from workbench.runs.executors.local import LocalExecutor
 from workbench.runs.folder import RunFolder
 from workbench.runs.process import mark_of
+from workbench.runs.reading import RunReader
 from workbench.runs.watch import Patience
 
 Serving = Callable[..., Runs]
@@ -123,6 +124,8 @@ def test_a_worker_that_dies_while_nobody_serves_is_interrupted(home: Home, servi
     run = wait_for(serving(), only_folder(home).id, *OVER)
     assert run.status is RunStatus.INTERRUPTED
     assert "was killed, or the machine went down" in run.problem
+    explained = RunReader(home).explain(run.id)
+    assert explained is not None and explained.cause == "went-silent"
 
 
 def test_kill_of_the_worker_is_noticed_at_once(serving: Serving) -> None:
@@ -134,6 +137,19 @@ def test_kill_of_the_worker_is_noticed_at_once(serving: Serving) -> None:
     assert run.status is RunStatus.INTERRUPTED
     assert "SIGKILL" in run.problem
     assert "goes on from checkpoint-" in run.remedy
+
+
+@pytest.mark.parametrize(
+    ("name", "cause"),
+    [("SIGSEGV", "crashed"), ("SIGILL", "illegal-instruction"), ("SIGBUS", "shared-memory"), ("SIGKILL", "killed")],
+)
+def test_a_worker_that_crashes_is_explained_by_its_signal(serving: Serving, name: str, cause: str) -> None:
+    runs = serving()
+    run_id = runs.submit(fake_config(f"steps=9 at=3 then={name}")).id
+    assert wait_for(runs, run_id, *OVER).status is RunStatus.INTERRUPTED
+    explained = runs.explain(run_id)
+    assert explained is not None
+    assert (explained.cause, name in explained.detail) == (cause, True)
 
 
 def test_sigterm_saves_and_stops(serving: Serving) -> None:
@@ -156,6 +172,8 @@ def test_a_worker_that_ignores_sigterm_is_killed_after_the_grace(serving: Servin
     assert run.status is RunStatus.INTERRUPTED
     assert "did not stop by itself and was killed" in run.problem
     assert "ignored SIGTERM" in run.problem
+    explained = runs.explain(run_id)
+    assert explained is not None and explained.cause == "did-not-stop"
     sent = [entry.signal for entry in runs.folder(run_id).history if isinstance(entry, history.Signalled)]
     assert sent == ["SIGTERM", "SIGKILL"]
     wait(lambda: mark_of(pid) is None)

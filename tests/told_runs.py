@@ -53,6 +53,9 @@ def told_run(
             _evaluate(folder, events, step, loss + 0.1)
     events.write(end or Finished(step=steps, stopped=False))
     events.close()
+    if end is None:
+        folder.adapter.mkdir()
+        (folder.adapter / "adapter_config.json").write_text("{}")
     folder.log.write_text("".join(f"line {number} of the log\n" for number in range(60)))
     return folder
 

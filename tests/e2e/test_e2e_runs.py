@@ -238,6 +238,10 @@ def test_answers_stand_beside_the_curve_and_point_at_their_step(page: Page, serv
     with page.expect_download() as download:
         page.get_by_role("link", name="Download checkpoint-20").click()
     assert download.value.suggested_filename.endswith("checkpoint-20.zip")
+    page.get_by_role("link", name="Talk to checkpoint-20").click()
+    panes = page.get_by_label("Who answers")
+    expect(panes).to_have_count(2)
+    expect(panes.last).to_have_value(f"{serving.told['rank 8']}/checkpoint-20")
 
 
 def test_what_can_be_freed_is_freed(page: Page, serving: Serving) -> None:

@@ -110,6 +110,28 @@ def import_what_is_missing() -> None:
     importlib.import_module("no_such_package")
 
 
+def render_without_a_template() -> None:
+    from tokenizers import Tokenizer, models
+    from transformers import PreTrainedTokenizerFast
+
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=Tokenizer(models.BPE()))  # type: ignore[no-untyped-call]
+    tokenizer.apply_chat_template([{"role": "user", "content": "Hello"}])
+
+
+def load_a_model_with_code_of_its_own(folder: Path) -> None:
+    from transformers import AutoConfig
+
+    (folder / "config.json").write_text('{"model_type": "own", "auto_map": {"AutoConfig": "own.OwnConfig"}}')
+    (folder / "own.py").write_text("class OwnConfig: ...")
+    AutoConfig.from_pretrained(folder)
+
+
+def learn_from_a_dataset_that_is_gone(folder: Path) -> None:
+    from workbench.data import DatasetLibrary
+
+    DatasetLibrary(Home(folder)).resolve("0123456789abcdef")
+
+
 PROVOKED: list[tuple[str, Callable[..., None]]] = [
     ("token-out-of-range", index_a_table_out_of_range),
     ("out-of-memory", allocate_beyond_the_machine),
@@ -122,6 +144,9 @@ PROVOKED: list[tuple[str, Callable[..., None]]] = [
     ("disk-full", write_to_a_full_disk),
     ("no-permission", write_without_permission),
     ("package-missing", import_what_is_missing),
+    ("no-chat-template", render_without_a_template),
+    ("remote-code", load_a_model_with_code_of_its_own),
+    ("data-unusable", learn_from_a_dataset_that_is_gone),
 ]
 
 
@@ -142,12 +167,9 @@ TOLD = [
     ("gpu-memory", "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB."),
     ("model-gated", "huggingface_hub.errors.GatedRepoError: 401 Client Error. Access to model x/y is restricted."),
     ("model-missing", "huggingface_hub.errors.RepositoryNotFoundError: 404 Client Error."),
-    ("remote-code", "ValueError: loading x requires you to execute code; set the option `trust_remote_code=True`"),
-    ("no-chat-template", "ValueError: Cannot use chat template because tokenizer.chat_template is not set"),
     ("old-driver", "RuntimeError: The NVIDIA driver on your system is too old (found version 10010)."),
     ("gpu-lost", "torch.AcceleratorError: CUDA error: an illegal memory access was encountered"),
     ("shared-memory", "RuntimeError: unable to open shared memory object </torch_1> in read-write mode"),
-    ("data-unusable", "workbench.errors.WorkbenchError: There is no dataset “x”."),
 ]
 """What needs a card, a network or a licence to be provoked, in the words of the library that says it."""
 

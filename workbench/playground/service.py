@@ -62,13 +62,13 @@ class Playground:
             raise self._engine.lost() from error
 
     def _of_run(self, run: Run) -> list[PaneChoice]:
-        """The finished adapter; of a run without one, its checkpoints."""
+        """The finished adapter, then its checkpoints, the newest first."""
         name = run.name or run.id
-        if (self._engine.home.runs / run.id / "adapter" / "adapter_config.json").is_file():
-            return [PaneChoice(id=run.id, label=name, base_model=run.base_model)]
         if run.status == RunStatus.QUEUED:
             return []
-        return [
+        finished = (self._engine.home.runs / run.id / "adapter" / "adapter_config.json").is_file()
+        adapter = [PaneChoice(id=run.id, label=name, base_model=run.base_model)] if finished else []
+        return adapter + [
             PaneChoice(
                 id=f"{run.id}/{checkpoint.name}", label=f"{name}, step {checkpoint.step}", base_model=run.base_model
             )

@@ -48,11 +48,12 @@ class LocalExecutor:
         return Worker(executor=self.kind, pid=child.pid, mark=mark, host=platform.node())
 
     def alive(self, worker: Worker) -> bool:
+        living = lives(worker.pid, worker.mark)  # before it is reaped: one that is dead by now has left its exit code
         child = self._children.get(worker.pid)
         if child is not None and child.poll() is not None:
             self._exit_codes[worker.mark] = child.returncode
             del self._children[worker.pid]
-        return lives(worker.pid, worker.mark)
+        return living
 
     def exit_code(self, worker: Worker) -> int | None:
         return self._exit_codes.get(worker.mark)
