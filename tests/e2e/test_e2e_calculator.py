@@ -84,7 +84,7 @@ def hub(tmp_path: Path, tiny_model_folder: Path, monkeypatch: pytest.MonkeyPatch
 
 def find_elsewhere(page: Page, tab: str) -> None:
     page.get_by_role("button", name="Find another base model").click()
-    page.get_by_role("tab", name=tab).click()
+    page.get_by_role("tab", name=tab, exact=True).click()
 
 
 def test_the_hub_is_searched_and_a_model_chosen_and_fetched(
@@ -92,7 +92,7 @@ def test_the_hub_is_searched_and_a_model_chosen_and_fetched(
 ) -> None:
     page.goto(some_runs[0])
     expect(page.locator(".lw-number")).to_have_text("2,442,240")
-    find_elsewhere(page, "Hugging Face hub")
+    find_elsewhere(page, "Hub")
     page.get_by_role("searchbox", name="Search the hub").fill("llama")
     page.keyboard.press("Enter")
     expect(page.get_by_role("row", name="tiny/llama-gated")).to_contain_text("gated")
@@ -107,7 +107,7 @@ def test_the_hub_is_searched_and_a_model_chosen_and_fetched(
 def test_a_config_alone_is_counted(page: Page, some_runs: tuple[str, FakeRuns]) -> None:
     page.goto(some_runs[0])
     expect(page.locator(".lw-number")).to_have_text("2,442,240")
-    find_elsewhere(page, "Config alone")
+    find_elsewhere(page, "Config")
     page.get_by_label("Name How the menu").fill("my own")
     page.get_by_role("button", name="Count it").click()
     expect(page.locator(".lw-warnings")).to_contain_text("it can be counted, not trained")
@@ -117,7 +117,7 @@ def test_a_config_alone_is_counted(page: Page, some_runs: tuple[str, FakeRuns]) 
 def test_a_path_that_leads_nowhere_says_so(page: Page, some_runs: tuple[str, FakeRuns], tmp_path: Path) -> None:
     page.goto(some_runs[0])
     expect(page.locator(".lw-number")).to_have_text("2,442,240")
-    find_elsewhere(page, "Folder or GGUF file")
+    find_elsewhere(page, "Path")
     page.get_by_role("textbox", name="Path").fill(str(tmp_path / "absent"))
     page.get_by_role("button", name="Use it").click()
     expect(page.get_by_role("alert")).to_contain_text("There is nothing at")

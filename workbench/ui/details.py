@@ -20,11 +20,11 @@ class Details:
 
     def __init__(self) -> None:
         with gr.Tabs():
-            with gr.Tab("How it adds up"):
+            with gr.Tab("The sum"):
                 self.sum = markup()
             with gr.Tab("By layer"):
                 self.layers = markup()
-            with gr.Tab("Beside other ways"):
+            with gr.Tab("Other ways"):
                 self.compared = markup()
 
     @property

@@ -25,13 +25,13 @@ class ModelFinder:
 
     def __init__(self) -> None:
         with gr.Accordion("Find another base model", open=False), gr.Tabs():
-            with gr.Tab("Hugging Face hub"):
+            with gr.Tab("Hub"):
                 markup("<lw-models></lw-models>")
-            with gr.Tab("Folder or GGUF file"):
+            with gr.Tab("Path"):
                 self.path = gr.Textbox(label="Path", info=PATH_HELP, max_lines=1, placeholder="/models/my-model")
                 self.use_path = gr.Button("Use it", size="md")
                 self.path_problems = markup()
-            with gr.Tab("Config alone"):
+            with gr.Tab("Config"):
                 self.config = gr.Textbox(
                     EXAMPLE, label="config.json", info=CONFIG_HELP, lines=12, max_lines=40, elem_classes="lw-code"
                 )

@@ -27,9 +27,9 @@ class TargetPicker:
 
     def __init__(self, form: Form) -> None:
         with gr.Column(elem_classes="lw-targets") as self.box:
+            markup(f'<p class="lw-legend">Target modules</p><p class="lw-hint">{_HELP}</p>')
             with gr.Row(elem_classes="lw-picks"):
-                markup(f'<p class="lw-legend">Target modules</p><p class="lw-note">{_HELP}</p>')
-                self.picks = [gr.Button(name, size="sm", min_width=120, scale=0) for name in _PICKS]
+                self.picks = [gr.Button(name, size="sm", min_width=96, scale=0) for name in _PICKS]
             self.ticks = {part: gr.CheckboxGroup(label=part) for part in PARTS}
             self.expression = gr.Textbox(
                 label="Target modules by expression",
