@@ -19,6 +19,8 @@ from workbench.runs.process import lives, mark_of, same_boot
 
 BELONGS = "WORKBENCH_RUN"
 """In the environment of a worker and of whatever it starts: tells them from a session that got the same number."""
+_REAPING_SECONDS = 5.0
+"""A process whose first thread is dead tells how it ended only when its other threads are gone as well."""
 COMMAND = (sys.executable, "-m", "workbench.training")
 
 
@@ -48,11 +50,15 @@ class LocalExecutor:
         return Worker(executor=self.kind, pid=child.pid, mark=mark, host=platform.node())
 
     def alive(self, worker: Worker) -> bool:
-        living = lives(worker.pid, worker.mark)  # before it is reaped: one that is dead by now has left its exit code
+        living = lives(worker.pid, worker.mark)
         child = self._children.get(worker.pid)
-        if child is not None and child.poll() is not None:
-            self._exit_codes[worker.mark] = child.returncode
-            del self._children[worker.pid]
+        if child is not None:
+            if not living:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    child.wait(_REAPING_SECONDS)
+            if child.poll() is not None:
+                self._exit_codes[worker.mark] = child.returncode
+                del self._children[worker.pid]
         return living
 
     def exit_code(self, worker: Worker) -> int | None:
