@@ -7,8 +7,9 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from workbench.config import DataConfig
 from workbench.home import Home
-from workbench.protocol.engine import TokeniseAnswer, TokeniseRequest, TokensRequest
+from workbench.protocol.engine import HeldOutRequest, TokeniseAnswer, TokeniseRequest, TokensRequest
 
 
 class FakeEngine:
@@ -26,14 +27,19 @@ class FakeEngine:
         return tokenise(request, _tokenizer())
 
     def post(self, route: str, body: BaseModel) -> bytes:
-        """Only tokens are counted here, all at once."""
+        """Tokens are counted all at once here."""
         from workbench.data import DatasetLibrary, tokens_report
+        from workbench.data.partition import held_out
         from workbench.data.templates import templated
         from workbench.data.tokens import TokenFigures
 
+        library = DatasetLibrary(self._home)
+        if isinstance(body, HeldOutRequest):
+            data = DataConfig(dataset=body.dataset, validation_share=body.validation_share)
+            return held_out(library, data).model_dump_json().encode()
         assert route == "/tokens"
         assert isinstance(body, TokensRequest)
-        rows = DatasetLibrary(self._home).conversations(body.dataset)
+        rows = library.conversations(body.dataset)
         report = tokens_report(rows, templated(_tokenizer(), body.chat_template), body.max_length, body.train_on)
         return TokenFigures(rows=len(rows), seen=len(rows), complete=True, report=report).model_dump_json().encode()
 

@@ -15,12 +15,13 @@ from workbench.config import DataConfig, TrainingConfig
 from workbench.data import DatasetLibrary, advice, samples
 from workbench.data.arrivals import Arrivals
 from workbench.data.examination import Report
+from workbench.data.partition import HeldOut
 from workbench.data.split import held_out_rows
 from workbench.data.tokens import TokenFigures, TokensReport
 from workbench.engine_process import EngineProcess
 from workbench.errors import WorkbenchError
 from workbench.home import Home
-from workbench.protocol.engine import TokeniseRequest, TokensRequest
+from workbench.protocol.engine import HeldOutRequest, TokeniseRequest, TokensRequest
 from workbench.records import Conversation, Dataset, Record, RowProblem, Run
 from workbench.runs import Runs
 
@@ -115,6 +116,7 @@ class DataRoom:
         self._library = library
         self._engine = engine
         self._runs = runs
+        self._overlaps: dict[tuple[str, float], int] = {}
 
     def entries(self) -> list[Entry]:
         """The library, the newest first; the samples are in it from the beginning."""
@@ -197,35 +199,49 @@ class DataRoom:
         speed = self.speed(view.model)
         if counted.report is None:
             return Figures(counted=counted, speed=speed)
-        return self._estimated(self._library.get(dataset), counted, counted.report, view, speed)
+        figures = _estimated(self._library.get(dataset), counted, counted.report, view, speed)
+        repeated = self._repeated(dataset, view.validation_share) if counted.complete else 0
+        told = advice(counted.report, validation_rows=figures.validation_rows, repeated=repeated)
+        return figures.model_copy(update={"advice": tuple(told)})
 
-    def _estimated(
-        self, dataset: Dataset, counted: TokenFigures, report: TokensReport, view: View, speed: Speed | None
-    ) -> Figures:
-        """The figures of the counted rows, carried over to all of them and to one epoch."""
-        taught = (report.rows - report.refused_rows - report.untrained_rows) / report.rows if report.rows else 0.0
-        held_out = held_out_rows(dataset.rows, view.validation_share)
-        train = dataset.rows - held_out
-        tokens = round(report.tokens / report.rows * train) if report.rows else 0
-        usable = report.rows - report.refused_rows
-        return Figures(
-            counted=counted,
-            trained_share=report.trained_share,
-            cut_share=report.cut_rows / usable if usable else 0.0,
-            train_rows=train,
-            validation_rows=held_out,
-            tokens_an_epoch=tokens,
-            steps_an_epoch=math.ceil(round(taught * train) / view.batch_size),
-            speed=speed,
-            seconds_an_epoch=tokens / speed.tokens_per_second if speed else None,
-            advice=tuple(advice(report, validation_rows=held_out)),
-        )
+    def _repeated(self, dataset: str, share: float) -> int:
+        """How many held-out rows say what is trained on; counted once, and only where any row is repeated at all."""
+        found = self._library.report(dataset).statistics
+        if share == 0 or found is None or not found.duplicates + found.near_duplicates:
+            return 0
+        if (dataset, share) not in self._overlaps:
+            request = HeldOutRequest(dataset=dataset, validation_share=share)
+            answer = HeldOut.model_validate_json(self._engine.post("/held-out", request))
+            self._overlaps[dataset, share] = answer.repeated
+        return self._overlaps[dataset, share]
 
     def speed(self, model: str) -> Speed | None:
         """That of the newest run that was measured, rather one of the same base model; None before the first run."""
         measured = [run for run in self._runs.list() if run.tokens_per_second]
         same = [run for run in measured if run.base_model == model]
         return _speed((same or measured)[0], bool(same)) if measured else None
+
+
+def _estimated(
+    dataset: Dataset, counted: TokenFigures, report: TokensReport, view: View, speed: Speed | None
+) -> Figures:
+    """The figures of the counted rows, carried over to all of them and to one epoch."""
+    taught = (report.rows - report.refused_rows - report.untrained_rows) / report.rows if report.rows else 0.0
+    held_out = held_out_rows(dataset.rows, view.validation_share)
+    train = dataset.rows - held_out
+    tokens = round(report.tokens / report.rows * train) if report.rows else 0
+    usable = report.rows - report.refused_rows
+    return Figures(
+        counted=counted,
+        trained_share=report.trained_share,
+        cut_share=report.cut_rows / usable if usable else 0.0,
+        train_rows=train,
+        validation_rows=held_out,
+        tokens_an_epoch=tokens,
+        steps_an_epoch=math.ceil(round(taught * train) / view.batch_size),
+        speed=speed,
+        seconds_an_epoch=tokens / speed.tokens_per_second if speed else None,
+    )
 
 
 def _speed(run: Run, same_model: bool) -> Speed:

@@ -178,6 +178,15 @@ def test_the_figures_say_what_an_epoch_takes(client: TestClient, runs: FakeRuns)
     assert figures["seconds_an_epoch"] == pytest.approx(figures["tokens_an_epoch"] / 50.0)
 
 
+def test_held_out_rows_that_are_trained_on_as_well_are_warned_of(client: TestClient) -> None:
+    path = f"/api/datasets/{taken(client, lines(*GOOD, *GOOD))['id']}/figures"
+    advice = client.get(path, params={"validation_share": 0.5}).json()["advice"]
+    told = next(problem for problem in advice if problem["kind"] == "overlap")
+    assert told["message"].endswith("held-out rows are trained on as well: eval loss will look better than it is.")
+    none = client.get(path, params={"validation_share": 0}).json()["advice"]
+    assert "overlap" not in [problem["kind"] for problem in none]
+
+
 def test_edits_are_listed_and_undone(client: TestClient) -> None:
     dataset = taken(client, lines(*GOOD))
     edited = client.post(f"/api/datasets/{dataset['id']}/edits", json={"kind": "drop", "lines": [2, 3]}).json()

@@ -13,7 +13,7 @@ from workbench.data.library import DatasetLibrary
 from workbench.data.picking import column
 from workbench.data.split import Parts, split, split_grouped, split_stratified
 from workbench.errors import WorkbenchError
-from workbench.records import Conversation
+from workbench.records import Conversation, Record
 
 
 class Chosen(Sequence[Conversation]):
@@ -56,6 +56,22 @@ def partition(library: DatasetLibrary, data: DataConfig) -> Partition:
         return Partition(rows, library.conversations(own.id))
     train, validation = _parts(library, dataset.id, rows, data)
     return Partition(Chosen(rows, train), Chosen(rows, validation))
+
+
+class HeldOut(Record):
+    """How a dataset is parted."""
+
+    train_rows: int
+    validation_rows: int
+    repeated: int
+    """Held-out rows that say what a row says that is trained on."""
+
+
+def held_out(library: DatasetLibrary, data: DataConfig) -> HeldOut:
+    """The parts of `data.dataset`, counted."""
+    train, validation = partition(library, data)
+    repeated = len(overlap(train, validation))
+    return HeldOut(train_rows=len(train), validation_rows=len(validation), repeated=repeated)
 
 
 def resolved(library: DatasetLibrary, data: DataConfig) -> DataConfig:

@@ -14,6 +14,9 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from workbench.config import DataConfig
+from workbench.data import DatasetLibrary
+from workbench.data.partition import HeldOut, held_out
 from workbench.engine.answers import Answers
 from workbench.engine.bases import Bases
 from workbench.engine.chat import Chat
@@ -37,6 +40,7 @@ from workbench.protocol.engine import (
     BlueprintRequest,
     EnginePhase,
     EngineStatus,
+    HeldOutRequest,
     TokeniseAnswer,
     TokeniseRequest,
     TokensRequest,
@@ -83,6 +87,11 @@ def build_app(home: Home, token: str) -> FastAPI:
         from workbench.engine.tokenise import tokenise
 
         return tokenise(request, bases.tokenizer(request.model))
+
+    @app.post("/held-out")
+    def parts(request: HeldOutRequest) -> HeldOut:
+        data = DataConfig(dataset=request.dataset, validation_share=request.validation_share)
+        return held_out(DatasetLibrary(home), data)
 
     @app.post("/tokens")
     def tokens(request: TokensRequest) -> Response:

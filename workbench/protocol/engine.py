@@ -97,6 +97,14 @@ class TokeniseAnswer(Record):
     conversations: tuple[TokenisedConversation, ...]
 
 
+class HeldOutRequest(Record):
+    """Asks how a dataset is parted into rows to train on and rows held out."""
+
+    dataset: str
+    """Its id in the library."""
+    validation_share: float = Field(ge=0, le=0.5)
+
+
 class TokensRequest(Record):
     """Asks for the figures of a dataset in tokens, as far as they are counted."""
 
