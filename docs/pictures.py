@@ -22,6 +22,7 @@ PROMPT = "How long does it take to get a building permit?"
 WIDE, PHONE = {"width": 1280, "height": 860}, {"width": 390, "height": 844}
 ANSWER_MILLISECONDS = 120_000
 SETTLE_MILLISECONDS = 1500
+COMPARED = 4
 
 
 def main() -> None:
@@ -49,11 +50,12 @@ def address_of(server: subprocess.Popen[str]) -> str:
 
 
 def take_all(browser: Browser, address: str, out: Path) -> None:
-    """Train, a run and the playground; light, dark, and as a phone shows them."""
+    """Train, a run, a comparison and the playground; light, dark, and as a phone shows them."""
     for scheme in ("light", "dark"):
         page = browser.new_page(viewport=WIDE, color_scheme=scheme)
         run = train(page, address, out / f"train-{scheme}.png")
         show_run(page, address, run, out / f"run-{scheme}.png")
+        compare(page, address, out / f"comparison-{scheme}.png")
         talk(page, address, run, out / f"playground-{scheme}.png")
         page.close()
     page = browser.new_page(viewport=PHONE, color_scheme="light")
@@ -80,6 +82,16 @@ def settle(page: Page) -> None:
 def show_run(page: Page, address: str, run: str, picture: Path) -> None:
     """One run with its curve."""
     page.goto(f"{address}/runs?run={run}")
+    page.wait_for_selector(".lw-plot.js-plotly-plot")
+    settle(page)
+    page.screenshot(path=picture)
+
+
+def compare(page: Page, address: str, picture: Path) -> None:
+    """The newest finished runs beside each other."""
+    runs = page.evaluate("() => fetch('api/runs?query=status:finished').then(answer => answer.json())")
+    ids = ",".join(str(run["id"]) for run in runs[:COMPARED])
+    page.goto(f"{address}/runs?compare={ids}")
     page.wait_for_selector(".lw-plot.js-plotly-plot")
     settle(page)
     page.screenshot(path=picture)

@@ -81,7 +81,7 @@ def test_two_runs_share_a_device_when_the_user_says_so_and_they_fit(
 ) -> None:
     monkeypatch.setattr(Room, "capacity", lambda room, lane, taken=0: 1 << 40)
     runs.set_queue(slots=2)
-    first, second, third = (submit(runs, "steps=80 pause=0.03") for _ in range(3))
+    first, second, third = (submit(runs, "steps=40 pause=0.03") for _ in range(3))
     wait_until(runs, second.id, lambda run: run.step >= 1)
     assert runs.get(first.id).status.active
     assert runs.get(third.id).status is RunStatus.QUEUED

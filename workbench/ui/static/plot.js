@@ -1,5 +1,7 @@
 // What every plot shares: plotly, fetched from this server when the first one is drawn, and the look of the theme.
 
+const NEARLY_IN_VIEW = "200px";
+
 let plotly = null;
 
 /** Plotly, loaded once. */
@@ -71,7 +73,7 @@ export class Plot {
       this.seen = true;
       this.sight.disconnect();
       this.draw();
-    });
+    }, { rootMargin: NEARLY_IN_VIEW });
     this.sight.observe(this.element);
   }
 
