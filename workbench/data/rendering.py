@@ -6,20 +6,18 @@ that the template writes behind the answer. The tokenizer is passed in: nothing 
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 from collections.abc import Container, Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import islice, pairwise
-from operator import itemgetter
 from typing import Any, Literal
 
 from workbench.data.answers import Rendered, render_answers
+from workbench.data.places import EncodedPlaces, ListedPlaces, Places
 from workbench.errors import WorkbenchError
 from workbench.records import Conversation, Record
 
 TrainOn = Literal["assistant", "last", "all"]
 _BATCH = 256
-_START, _END = itemgetter(0), itemgetter(1)
 
 
 class Encoded(Record):
@@ -79,10 +77,6 @@ def _render_row(row: Conversation, tokenizer: Any) -> Rendered:
         ) from error
 
 
-Places = Sequence[tuple[int, int]]
-"""Start and end of each token in the text, in characters."""
-
-
 def _tokenise(
     rows: Sequence[Conversation], rendered: Sequence[Rendered], tokenizer: Any
 ) -> Iterator[tuple[list[int], Places]]:
@@ -104,21 +98,16 @@ def _tokenise(
 def _batch(texts: list[str], tokenizer: Any, *, add_special_tokens: bool) -> Iterator[tuple[list[int], Places]]:
     if not texts:
         return
-    found = tokenizer(
-        texts,
-        add_special_tokens=add_special_tokens,
-        return_offsets_mapping=True,
-        return_attention_mask=False,
-        verbose=False,
-    )
-    yield from zip(found["input_ids"], found["offset_mapping"], strict=True)
+    found = tokenizer(texts, add_special_tokens=add_special_tokens, return_attention_mask=False, verbose=False)
+    for ids, encoding in zip(found["input_ids"], found.encodings, strict=True):
+        yield ids, EncodedPlaces(encoding)
 
 
 def _tokenise_by_parts(row: Conversation, found: Rendered, tokenizer: Any) -> tuple[list[int], Places]:
     """For tokenizers that cannot say where a token stands: prompt, answer and tail are tokenised one by one."""
     if row.text is not None:
         ids = _ended(list(tokenizer(row.text, verbose=False)["input_ids"]), tokenizer)
-        return ids, [(0, 0)] * len(ids)
+        return ids, ListedPlaces([(0, 0)] * len(ids))
     cuts = sorted({0, len(found.text), *(place for answer in found.answers for place in answer[:3])})
     ids = []
     places: list[tuple[int, int]] = []
@@ -126,7 +115,7 @@ def _tokenise_by_parts(row: Conversation, found: Rendered, tokenizer: Any) -> tu
         part = tokenizer(found.text[start:end], add_special_tokens=False, verbose=False)["input_ids"]
         ids += part
         places += [(start, end)] * len(part)
-    return ids, places
+    return ids, ListedPlaces(places)
 
 
 def _ended(ids: list[int], tokenizer: Any) -> list[int]:
@@ -140,9 +129,9 @@ def _trained(found: Rendered, ids: list[int], places: Places, own: Container[int
         return [True] * len(ids)
     trained = [False] * len(ids)
     for answer in found.answers[-1:] if train_on == "last" else found.answers:
-        first = bisect_right(places, answer.start, key=_END)
-        tail = max(first, bisect_left(places, answer.end, key=_START))
-        stop = max(tail, bisect_left(places, answer.turn_end, key=_START))
+        first = places.reaching(answer.start)
+        tail = max(first, places.starting(answer.end))
+        stop = max(tail, places.starting(answer.turn_end))
         mark = next((token for token in range(tail, stop) if ids[token] in own), None)
         last = mark + 1 if mark is not None else stop if answer.tail_is_own else tail
         trained[first:last] = [True] * (last - first)

@@ -21,7 +21,7 @@ export class EditPanel {
     const { steps } = this.dataset;
     if (!steps.length) return h("p", { class: "lw-note" }, "None: this is the file as it was added. An edit makes a dataset of its own, and the file stays as it is.");
     return h("div", {}, h("ol", { class: "lw-steps" }, ...steps.map((step) => h("li", {}, step))),
-      h("button", { class: "lw-button lw-small", onclick: undo }, "Undo the last edit"));
+      h("button", { class: "lw-button lw-plain-button", onclick: undo }, "Undo the last edit"));
   }
 
   choose(kind) {

@@ -82,7 +82,7 @@ const percent = (share) => `${(100 * share).toFixed(share > 0 && share < 0.1 ? 1
 function factsOf(figures) {
   const { report } = figures.counted;
   return [
-    ["Tokens", format.whole(report.tokens)],
+    [figures.counted.complete ? "Tokens" : "Tokens so far", format.whole(report.tokens)],
     ["Trained", percent(figures.trained_share)],
     ["Longest row", `${format.whole(report.longest)} tokens`],
     ["Teach nothing", `${format.whole(report.untrained_rows)} rows`],

@@ -178,5 +178,5 @@ function row(entry, several, drop) {
     h("td", {}, dataset.licence || "–"),
     h("td", {}, users.join(", ") || "–"),
     h("td", {}, format.moment(dataset.added)),
-    h("td", {}, title ? null : h("button", { class: "lw-button lw-small lw-quiet-danger", "aria-label": `Remove ${dataset.name}`, onclick: () => drop(entry) }, "Remove")));
+    h("td", {}, title ? null : h("button", { class: "lw-button lw-plain-button lw-quiet-danger", "aria-label": `Remove ${dataset.name}`, onclick: () => drop(entry) }, "Remove")));
 }

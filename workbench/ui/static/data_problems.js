@@ -24,7 +24,7 @@ function group(kind, found, count, unit, linkFor) {
   const list = h("ul", {}, ...found.slice(0, SHOWN).map((problem) => item(problem, unit, linkFor)));
   const rest = found.slice(SHOWN);
   const note = count > found.length ? h("p", { class: "lw-note" }, `The first ${whole(found.length)} of ${whole(count)} are listed.`) : null;
-  const more = h("button", { class: "lw-button lw-small", hidden: !rest.length, onclick: () => {
+  const more = h("button", { class: "lw-button lw-plain-button", hidden: !rest.length, onclick: () => {
     list.append(...rest.map((problem) => item(problem, unit, linkFor)));
     more.remove();
   } }, `Show ${whole(rest.length)} more`);

@@ -15,9 +15,9 @@ export class RowPanel {
     this.onmove = onmove;
     this.index = 0;
     this.number = h("input", { type: "number", min: "1", max: String(dataset.rows), step: "1", class: "lw-number-field", "aria-label": "Row", onchange: () => this.move(Number(this.number.value) - 1) });
-    this.previous = h("button", { class: "lw-button lw-small", onclick: () => this.move(this.index - 1) }, "Previous");
-    this.next = h("button", { class: "lw-button lw-small", onclick: () => this.move(this.index + 1) }, "Next");
-    this.drop = h("button", { class: "lw-button lw-small", onclick: () => ondrop(this.line) }, "Drop this row");
+    this.previous = h("button", { class: "lw-button lw-plain-button", onclick: () => this.move(this.index - 1) }, "Previous");
+    this.next = h("button", { class: "lw-button lw-plain-button", onclick: () => this.move(this.index + 1) }, "Next");
+    this.drop = h("button", { class: "lw-button lw-plain-button", onclick: () => ondrop(this.line) }, "Drop this row");
     this.facts = h("p", { class: "lw-line", role: "status" });
     this.tokens = h("div", { class: "lw-tokens", tabindex: "0", role: "region", "aria-label": "The row in tokens" });
     this.turns = h("details", { class: "lw-more" }, h("summary", {}, "As it stands in the file"));
@@ -86,7 +86,7 @@ export class RowPanel {
 }
 
 const LEGEND = () =>
-  h("p", { class: "lw-legend" }, ...[["trained", "trained"], ["", "read only"], ["special", "special"], ["cut", "cut off"]].map(([kind, word]) =>
+  h("p", { class: "lw-token-legend" }, ...[["trained", "trained"], ["", "read only"], ["special", "special"], ["cut", "cut off"]].map(([kind, word]) =>
     h("span", { class: `lw-token ${kind ? `lw-${kind}` : ""}` }, word)));
 
 function tokensOf({ pieces, tokens, trained, special, length, cut }) {

@@ -27,7 +27,7 @@ export function histogram(bins, limit, words) {
     bar.append(svg("title", {}, `${whole(bin.start)} to ${whole(bin.end - 1)} tokens: ${whole(bin.rows)} rows`));
     picture.append(bar);
   });
-  picture.append(svg("line", { x1: 0, x2: WIDTH, y1: HEIGHT - FLOOR, y2: HEIGHT - FLOOR, class: "lw-axis" }));
+  picture.append(svg("line", { x1: 0, x2: WIDTH, y1: HEIGHT - FLOOR, y2: HEIGHT - FLOOR, class: "lw-floor" }));
   picture.append(svg("text", { x: 0, y: HEIGHT - 6, class: "lw-tick" }, whole(bins[0].start)));
   picture.append(svg("text", { x: WIDTH, y: HEIGHT - 6, class: "lw-tick", "text-anchor": "end" }, `${whole(bins.at(-1).end - 1)} tokens`));
   const x = placeOf(limit, bins, slot);
