@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from template_families import CHATML, LLAMA, Family, tokenizer_of
 
 from workbench.data.places import EncodedPlaces, ListedPlaces
 
 
+@settings(deadline=None)  # the first tokenizer takes seconds
 @given(st.text(max_size=30), st.integers(0, 60), st.sampled_from([CHATML, LLAMA]))
 def test_both_find_the_same_tokens(words: str, character: int, family: Family) -> None:
     tokenizer = tokenizer_of(family)
