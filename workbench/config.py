@@ -34,6 +34,8 @@ class Method(Part, ABC):
     order: ClassVar[int] = 100
     untrained: ClassVar[str] = ""
     """Why a run cannot use it yet, one sentence; empty when it can. Its count is exact either way."""
+    moves_base: ClassVar[bool] = False
+    """Whether it begins inside the base weights, so that a saved adapter has to be turned back for the untouched base."""
     unpacked: ClassVar[Mapping[str, str]] = {}
     """Quantizations that it cannot stand on, each with the reason as a sentence."""
     kind: str
@@ -57,6 +59,10 @@ class Method(Part, ABC):
     @abstractmethod
     def peft_config(self, task: Task) -> Any:
         """The `peft.PeftConfig` that builds it. Imports peft."""
+
+    def prepare(self, model: Any) -> None:
+        """What is left to be done to the peft `model` once the adapter is on it. Imports torch where it needs it."""
+        return None
 
     def learning_rate_factor(self, parameter: str) -> float:
         """How many times the run's learning rate the trained `parameter` of that name learns with."""

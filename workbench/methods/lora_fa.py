@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from workbench.config import METHODS
 from workbench.methods.low_rank import LowRank
@@ -16,8 +16,12 @@ class LoraFrozenA(LowRank):
     title: ClassVar[str] = "LoRA-FA"
     summary: ClassVar[str] = "LoRA that trains the second matrix alone, which saves memory for activations."
     order: ClassVar[int] = 4
-    untrained: ClassVar[str] = "LoRA-FA needs an optimizer of its own, which runs do not have yet."
     kind: Literal["lora_fa"] = "lora_fa"
+
+    def prepare(self, model: Any) -> None:
+        for name, weight in model.named_parameters():
+            if "lora_A." in name:
+                weight.requires_grad_(False)
 
     def each(self, module: Module, rank: int) -> int:
         # peft's optimizer freezes what is called lora_A; an embedding's matrix has another name and stays trained.

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
 from workbench.config import METHODS
+from workbench.errors import Problem
+from workbench.methods.inside import WHOLE_WEIGHTS_ONLY, tied_problems
 from workbench.methods.low_rank import LowRank
+from workbench.records import Blueprint
 
 
 @METHODS.add("olora")
@@ -16,10 +20,12 @@ class OrthonormalLora(LowRank):
     summary: ClassVar[str] = "LoRA that starts from an orthonormal basis of each weight."
     order: ClassVar[int] = 11
     plain: ClassVar[bool] = False
-    untrained: ClassVar[str] = (
-        "OLoRA changes the base weights, and its adapter is not yet turned back when it is saved."
-    )
+    moves_base: ClassVar[bool] = True
+    unpacked: ClassVar[Mapping[str, str]] = WHOLE_WEIGHTS_ONLY
     kind: Literal["olora"] = "olora"
+
+    def check(self, blueprint: Blueprint) -> list[Problem]:
+        return super().check(blueprint) or tied_problems(self.title, self.targets(blueprint), blueprint)
 
     def peft_options(self) -> dict[str, Any]:
         return {**super().peft_options(), "init_lora_weights": "olora"}

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
 from workbench.config import METHODS
+from workbench.errors import Problem
+from workbench.methods.inside import WHOLE_WEIGHTS_ONLY, tied_problems
 from workbench.methods.low_rank import LowRank
+from workbench.records import Blueprint
 
 
 @METHODS.add("pissa")
@@ -20,9 +24,8 @@ class Pissa(LowRank):
     )
     order: ClassVar[int] = 10
     plain: ClassVar[bool] = False
-    untrained: ClassVar[str] = (
-        "PiSSA changes the base weights, and its adapter is not yet turned back when it is saved."
-    )
+    moves_base: ClassVar[bool] = True
+    unpacked: ClassVar[Mapping[str, str]] = WHOLE_WEIGHTS_ONLY
     kind: Literal["pissa"] = "pissa"
     iterations: int | None = Field(
         None,
@@ -31,6 +34,9 @@ class Pissa(LowRank):
         title="SVD iterations",
         description="Iterations of a fast approximate decomposition; empty for the exact one.",
     )
+
+    def check(self, blueprint: Blueprint) -> list[Problem]:
+        return super().check(blueprint) or tied_problems(self.title, self.targets(blueprint), blueprint)
 
     def peft_options(self) -> dict[str, Any]:
         start = "pissa" if self.iterations is None else f"pissa_niter_{self.iterations}"

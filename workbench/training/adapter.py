@@ -15,13 +15,24 @@ from transformers import set_seed
 
 from workbench.config import RunConfig
 from workbench.training.quantization import weights_in
+from workbench.training.starting_point import StartingPoint
 
 
-def attach(model: Any, config: RunConfig, folder: Path) -> Any:
-    """`model` with the method's adapter, initialised by the run's seed; the base is frozen, the adapter in fp32."""
+def attach(model: Any, config: RunConfig, folder: Path, start: StartingPoint | None = None) -> Any:
+    """`model` with the method's adapter, initialised by the run's seed; the base is frozen, the adapter in fp32.
+
+    `start` is where a method that begins inside the weights keeps, or finds again, what it took out of them.
+    """
     set_seed(config.training.seed)
     model.name_or_path = base_model_name(config.base_model, folder)
-    return get_peft_model(model, config.method.peft_config(config.task), autocast_adapter_dtype=True)
+    peft_config = config.method.peft_config(config.task)
+    if start is not None and start.taken:
+        peft_config.init_lora_weights = True
+    adapted = get_peft_model(model, peft_config, autocast_adapter_dtype=True)
+    if start is not None:
+        (start.go_back_to if start.taken else start.keep)(adapted)
+    config.method.prepare(adapted)
+    return adapted
 
 
 def base_model_name(reference: str, folder: Path) -> str:
@@ -35,12 +46,19 @@ def count_parameters(model: Any, *, trained: bool = False) -> int:
     return sum(weights_in(each) for each in model.parameters() if each.requires_grad or not trained)
 
 
-def write_adapter(model: Any, tokenizer: Any, path: Path) -> None:
+def save_learnt(model: Any, folder: Path, start: StartingPoint | None) -> None:
+    """Save the adapter into `folder` as one for the untouched base."""
+    model.save_pretrained(folder, safe_serialization=True)
+    if start is not None:
+        start.make_plain(folder)
+
+
+def write_adapter(model: Any, tokenizer: Any, path: Path, start: StartingPoint | None = None) -> None:
     """Replace the adapter folder at `path` in one step; what was there stays if writing fails."""
     part = path.with_name(f".{path.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     try:
-        model.save_pretrained(part, safe_serialization=True)
+        save_learnt(model, part, start)
         tokenizer.save_pretrained(part)
     except BaseException:
         shutil.rmtree(part, ignore_errors=True)

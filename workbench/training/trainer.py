@@ -20,6 +20,7 @@ from transformers.trainer_callback import DefaultFlowCallback, PrinterCallback, 
 
 from workbench.config import TrainingConfig
 from workbench.events import Evaluated, Phase
+from workbench.training.adapter import save_learnt
 from workbench.training.batches import Batch, EpochLoader, ShuffledBatches
 from workbench.training.checkpoints import Checkpoints, Progress
 from workbench.training.failures import TrainingFailure
@@ -30,6 +31,7 @@ from workbench.training.plan import Plan
 from workbench.training.report import Report
 from workbench.training.rows import Row, Rows
 from workbench.training.samples import Samples
+from workbench.training.starting_point import StartingPoint, learnt_half
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,8 @@ class Lesson:
     objective: Objective
     machine: Machine
     fingerprint: str
+    start: StartingPoint | None = None
+    """What the method took out of the base weights, where it did."""
     learning_rate_factor: Callable[[str], float] = lambda _: 1.0
     """How many times the learning rate a parameter of that name learns with."""
 
@@ -182,14 +186,14 @@ class RunTrainer(Trainer):
         self.report.enter(Phase.TRAINING)
 
     def _fill(self, folder: Path) -> None:
-        self.subject.save_pretrained(folder, safe_serialization=True)
+        save_learnt(self.subject, folder, self.lesson.start)
         self._save_optimizer_and_scheduler(str(folder))
         self._save_rng_state(str(folder))
         self.state.save_to_json(str(folder / "trainer_state.json"))
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         state = load_file(Path(resume_from_checkpoint) / "adapter_model.safetensors")
-        set_peft_model_state_dict(self.subject, state)
+        set_peft_model_state_dict(self.subject, learnt_half(state) if self.lesson.start else state)
 
 
 def _optimizer(training: TrainingConfig, machine: Machine) -> str:

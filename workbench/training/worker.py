@@ -31,6 +31,7 @@ from workbench.training.quantization import loading_options
 from workbench.training.report import Report
 from workbench.training.rows import Rows
 from workbench.training.samples import Samples
+from workbench.training.starting_point import StartingPoint
 from workbench.training.stopping import StopRequest
 from workbench.training.trainer import Lesson, RunTrainer
 
@@ -54,6 +55,11 @@ class Worker:
         self.home = Home(folder.path.parent.parent)
         self.report = report
         self.stop = stop
+
+    @property
+    def _start(self) -> StartingPoint | None:
+        """Where a method that begins inside the weights keeps what it took out of them."""
+        return StartingPoint(self.folder.path / "start.safetensors") if self.config.method.moves_base else None
 
     def work(self) -> None:
         """The whole run; raises what goes wrong, `Stopped` when it was asked to stop before training."""
@@ -93,7 +99,7 @@ class Worker:
         packing = loading_options(self.config.training, machine)
         base = self.config.task.load_model(model_folder, dtype=machine.dtype, attn_implementation="sdpa", **packing)
         parameters = count_parameters(base)
-        model = attach(base if packing else base.to(machine.device), self.config, model_folder)
+        model = attach(base if packing else base.to(machine.device), self.config, model_folder, self._start)
         learnt = learnt_by(self.folder)
         if learnt is not None:
             take_over(model, learnt)
@@ -118,6 +124,7 @@ class Worker:
             machine=machine,
             learning_rate_factor=self.config.method.learning_rate_factor,
             fingerprint=resume_fingerprint(self.config, dataset, subject.revision),
+            start=self._start,
         )
         samples = Samples(self.config.samples, subject.tokenizer, self.report, self.stop.made)
         flow = Flow(lesson.plan, len(validation) > 0 or samples.wanted, self.stop, self.report)
@@ -157,7 +164,7 @@ class Worker:
         self.report.enter(Phase.TRAINING)
         trainer.learn(checkpoint, done)
         self.report.enter(Phase.SAVING, "adapter")
-        write_adapter(subject.model, subject.tokenizer, self.folder.adapter)
+        write_adapter(subject.model, subject.tokenizer, self.folder.adapter, self._start)
         step = trainer.state.global_step
         self.report.write(Finished(step=step, stopped=step < lesson.plan.total_steps))
 
