@@ -112,3 +112,26 @@ def test_an_edited_dataset_counts_its_repeats_again(library: DatasetLibrary, id:
     statistics = library.report(edited.id).statistics
     assert statistics is not None
     assert statistics.duplicates == 1
+
+
+def test_a_large_dataset_is_edited_by_a_process_of_its_own(
+    library: DatasetLibrary, id: str, tmp_path: Path, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = DatasetLibrary(Home(tmp_path / "other home"))
+    here.add(library.original(id), name="rows.jsonl")
+    monkeypatch.setattr("workbench.data.ingestion.MANY", 0)
+    steps: tuple[Step, ...] = (Shuffle(seed=3), Join(dataset=id, weight=0.5))
+    large, small = id, id
+    for step in steps:
+        large = library.edit(large, step).id
+        with monkeypatch.context() as few:
+            few.setattr("workbench.data.ingestion.MANY", 1_000)
+            small = here.edit(small, step).id
+    assert large == small
+    assert answers(library, large) == answers(here, small)
+    assert library.report(large) == here.report(small)
+    with pytest.raises(WorkbenchError, match="not a regular expression"):
+        library.edit(id, Keep(text="(", pattern=True))
+    with pytest.raises(WorkbenchError, match="No row is left"):
+        library.edit(id, Keep(text="no such words"))
+    assert len(list(home.datasets.iterdir())) == 3

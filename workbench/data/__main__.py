@@ -1,7 +1,7 @@
-"""``python -m workbench.data FOLDER``: read a large file into the folder of a dataset."""
+"""``python -m workbench.data FOLDER [BEFORE [OTHER]]``: read a large file into a dataset, or edit a large dataset."""
 
 import sys
 
 from workbench.data.ingestion import main
 
-main(sys.argv[1])
+main(*sys.argv[1:])

@@ -74,8 +74,12 @@ class DatasetFolder:
         with RowWriter(self._rows) as rows, self._noting() as note:
             return examine(self.original, layout, name=recipe.file, on_row=rows.add, on_problem=note, progress=progress)
 
-    def write_rows(self, rows: Iterable[Conversation], before: Report) -> Report:
-        """Write edited `rows`, and a report on them in the words of the one `before` the edit."""
+    def rewrite(self, step: Step, before: DatasetFolder, other: DatasetFolder | None) -> Report:
+        """Write the rows of `before` after `step`; a report on them in the words of the one before."""
+        rows = step.apply(before.conversations(), other.conversations() if other else ())
+        return self._write_rows(rows, before.report())
+
+    def _write_rows(self, rows: Iterable[Conversation], before: Report) -> Report:
         survey = Survey()
         with RowWriter(self._rows) as writer, self._noting() as note:
             for row in rows:

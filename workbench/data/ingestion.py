@@ -1,4 +1,4 @@
-"""Reading a file into a dataset's folder: at once when it is small, in a process of its own when it is not.
+"""Reading a file into a dataset's folder, or editing one: at once when it is small, else in a process of its own.
 
 A million rows keep Python busy for many seconds; the process that serves the pages must not be the one.
 """
@@ -16,6 +16,8 @@ from workbench.errors import WorkbenchError
 
 LARGE = 32 * 1024 * 1024
 """Bytes from which on a file is read by a process of its own."""
+MANY = 50_000
+"""Rows from which on a dataset is edited by one."""
 
 
 def ingest(folder: DatasetFolder, recipe: Recipe, progress: Progress) -> Report:
@@ -23,7 +25,28 @@ def ingest(folder: DatasetFolder, recipe: Recipe, progress: Progress) -> Report:
     if folder.original.stat().st_size < LARGE:
         return folder.ingest(recipe, progress)
     folder.write_recipe(recipe)
-    command = [sys.executable, "-m", "workbench.data", str(folder.path)]
+    _leave_to_a_process(progress, folder)
+    return folder.report()
+
+
+def rewrite(folder: DatasetFolder, recipe: Recipe, before: DatasetFolder, other: DatasetFolder | None) -> Report:
+    """Write the rows of `before` after the last step of `recipe` into `folder`; `other` is joined.
+
+    Raises `WorkbenchError` when the step makes no sense, or the other process dies.
+    """
+    step = recipe.steps[-1]
+    rows = before.conversations()
+    joined = other.conversations() if other else ()
+    if len(rows) + len(joined) < MANY:
+        return folder.rewrite(step, before, other)
+    deque(step.apply(rows[:1], joined[:1]), maxlen=0)  # what is wrong with the step itself is said here
+    folder.write_recipe(recipe)
+    _leave_to_a_process(lambda done: None, folder, before, *((other,) if other else ()))
+    return folder.report()
+
+
+def _leave_to_a_process(progress: Progress, *folders: DatasetFolder) -> None:
+    command = [sys.executable, "-m", "workbench.data", *(str(folder.path) for folder in folders)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as reader:
         assert reader.stdout is not None
         said: deque[str] = deque(maxlen=8)
@@ -41,11 +64,15 @@ def ingest(folder: DatasetFolder, recipe: Recipe, progress: Progress) -> Report:
             remedy="See whether memory and disk suffice, and add it again.",
             field="data.dataset",
         )
-    return folder.report()
 
 
-def main(path: str) -> None:
-    """The process: read the file in the folder at `path`, telling how far it is."""
+def main(path: str, before: str = "", other: str = "") -> None:
+    """The process: read the file in the folder at `path`, telling how far it is, or write it anew from `before`."""
     folder = DatasetFolder(Path(path))
-    report = folder.ingest(folder.recipe(), lambda done: print(f"done {done:.4f}", flush=True))
+    recipe = folder.recipe()
+    if before:
+        joined = DatasetFolder(Path(other)) if other else None
+        report = folder.rewrite(recipe.steps[-1], DatasetFolder(Path(before)), joined)
+    else:
+        report = folder.ingest(recipe, lambda done: print(f"done {done:.4f}", flush=True))
     folder.write_report(report)

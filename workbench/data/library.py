@@ -20,7 +20,7 @@ from workbench.data.editing import Join, Step
 from workbench.data.examination import Progress, Report, examine
 from workbench.data.folder import DatasetFolder, Recipe
 from workbench.data.hub import HubDataset, download, parse_reference
-from workbench.data.ingestion import ingest
+from workbench.data.ingestion import ingest, rewrite
 from workbench.data.picking import refused_rows
 from workbench.data.samples import sample
 from workbench.data.users import DatasetUsers
@@ -141,14 +141,14 @@ class DatasetLibrary:
     def edit(self, id: str, step: Step) -> Dataset:
         """The dataset after one more edit, as a dataset of its own; raises `WorkbenchError` when no row is left."""
         before = self._folder(id)
-        other = self.conversations(step.dataset) if isinstance(step, Join) else ()
+        other = self._folder(step.dataset) if isinstance(step, Join) else None
         identity = hashlib.sha256(f"{id}\n{step.model_dump_json()}".encode()).hexdigest()[:16]
         if self._has(identity):
             return self.get(identity)
         parent, recipe = before.dataset(), before.recipe()
         recipe = recipe.model_copy(update={"steps": (*recipe.steps, step)})
         with _readable(before.path), self._new_folder() as folder:
-            report = folder.write_rows(step.apply(before.conversations(), other), before.report())
+            report = rewrite(folder, recipe, before, other)
             if not report.rows:
                 raise WorkbenchError(f"No row is left: {step.sentence}.", remedy="Choose otherwise.", field=_FIELD)
             dataset = self._described(identity, parent.name, report).model_copy(
