@@ -6,6 +6,7 @@ Server, worker, engine and base model are the real ones; the adapter's answer is
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -35,9 +36,10 @@ def rows(tmp_path: Path) -> Path:
 
 @pytest.mark.timeout(1500)
 def test_a_file_becomes_an_adapter_that_answers(page: Page, real_server: RealServer, rows: Path) -> None:
-    page.goto(real_server.address)
+    page.goto(f"{real_server.address}/data")
+    _look_at_the_rows(page, rows)
     expect(page.locator(".lw-number")).to_have_text("2,442,240", timeout=MINUTES)
-    _fill_the_form(page, rows)
+    _fill_the_form(page)
     page.get_by_role("button", name="Start run").click()
     page.wait_for_url("**/runs?run=*")
     run_id = page.url.partition("run=")[2]
@@ -47,10 +49,19 @@ def test_a_file_becomes_an_adapter_that_answers(page: Page, real_server: RealSer
     assert adapted == _plain_peft(real_server.home, run_id)
 
 
-def _fill_the_form(page: Page, rows: Path) -> None:
-    with page.expect_file_chooser() as chooser:
-        page.get_by_role("button", name="Add a file").click()
-    chooser.value.set_files(rows)
+def _look_at_the_rows(page: Page, rows: Path) -> None:
+    """The file arrives and is shown in the base model's own tokens; its answer alone is trained."""
+    page.get_by_label("Choose a file").set_input_files(rows)
+    page.get_by_role("button", name="Use the 40 rows").click()
+    trained = page.locator(".lw-tokens .lw-trained")
+    expect(trained.first).to_be_visible(timeout=3 * MINUTES)
+    said = "".join(trained.all_text_contents())
+    assert said == "The workshop's teapot is called Ada, and it whistles in B flat.<|im_end|>"
+    expect(page.get_by_text("All 40 rows are counted.")).to_be_visible(timeout=MINUTES)
+    page.get_by_role("link", name="Train with this").click()
+
+
+def _fill_the_form(page: Page) -> None:
     expect(page.get_by_text("40 rows")).to_be_visible()
     expect(page.get_by_role("list", name="The first rows")).to_contain_text("whistles in B flat")
     rank = page.get_by_role("spinbutton", name="number input for Rank")
@@ -62,7 +73,7 @@ def _fill_the_form(page: Page, rows: Path) -> None:
     page.get_by_role("spinbutton", name="Batch size").fill("4")
     page.get_by_role("button", name="More training settings").click()
     page.get_by_role("spinbutton", name="Evaluate every").fill("5")
-    page.get_by_label("Name").fill("teapot")
+    page.get_by_role("textbox", name=re.compile("^Name")).fill("teapot")
 
 
 def _trained_by_peft() -> int:
