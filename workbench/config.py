@@ -35,7 +35,7 @@ class Method(Part, ABC):
     untrained: ClassVar[str] = ""
     """Why a run cannot use it yet, one sentence; empty when it can. Its count is exact either way."""
     moves_base: ClassVar[bool] = False
-    """Whether it begins inside the base weights, so that a saved adapter has to be turned back for the untouched base."""
+    """Whether it begins inside the base weights, so that a saved adapter is turned back for the untouched base."""
     unpacked: ClassVar[Mapping[str, str]] = {}
     """Quantizations that it cannot stand on, each with the reason as a sentence."""
     kind: str
@@ -62,7 +62,7 @@ class Method(Part, ABC):
 
     def prepare(self, model: Any) -> None:
         """What is left to be done to the peft `model` once the adapter is on it. Imports torch where it needs it."""
-        return None
+        return
 
     def learning_rate_factor(self, parameter: str) -> float:
         """How many times the run's learning rate the trained `parameter` of that name learns with."""
@@ -174,11 +174,28 @@ class TrainingConfig(Part):
     warmup_steps: int = Field(
         0, ge=0, le=1_000_000, title="Warm-up steps", description="Steps in which the learning rate climbs from 0."
     )
+    warmup_share: float = Field(
+        0.0, ge=0, lt=1, title="Warm-up share", description="The same as a share of all steps; used where steps are 0."
+    )
     weight_decay: float = Field(
         0.0, ge=0, le=1, title="Weight decay", description="AdamW's decay of the trained weights."
     )
     max_grad_norm: float = Field(
         1.0, gt=0, le=1e6, title="Max gradient norm", description="Gradients with a larger norm are scaled down to it."
+    )
+    label_smoothing: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        title="Label smoothing",
+        description="Share of each target that is spread over the whole vocabulary; the eval loss is without it.",
+    )
+    early_stopping: int | None = Field(
+        None,
+        ge=1,
+        le=10_000,
+        title="Early stopping",
+        description="Ends the run after so many evaluations in a row without a lower eval loss; empty for never.",
     )
     evaluate_every: int | None = Field(
         None, ge=1, title="Evaluate every", description="Steps between evaluations; empty for ten times a run."
@@ -187,7 +204,7 @@ class TrainingConfig(Part):
         None, ge=1, title="Save every", description="Steps between checkpoints; empty for ten times a run."
     )
     keep_checkpoints: int = Field(
-        2, ge=1, le=1000, title="Keep checkpoints", description="The newest that stay on disk."
+        2, ge=1, le=1000, title="Keep checkpoints", description="The newest that stay on disk, beside the best."
     )
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto",
@@ -284,6 +301,13 @@ class RunConfig(Part):
         steps = self.training.max_steps
         if steps is not None and self.training.warmup_steps > steps:
             raise ValueError("training.warmup_steps: the warm-up is longer than the run")
+        return self
+
+    @model_validator(mode="after")
+    def _early_stopping_has_an_eval_loss(self) -> Self:
+        held_out = self.data.validation_share or self.data.validation_dataset
+        if self.training.early_stopping is not None and not held_out:
+            raise ValueError("training.early_stopping: no rows are held out whose loss could tell when to end")
         return self
 
     @model_validator(mode="after")

@@ -79,15 +79,16 @@ def test_a_row_does_not_see_the_row_before_it(tiny_model_folder: Path) -> None:
     assert both == pytest.approx(alone, abs=1e-3)
 
 
-@pytest.mark.parametrize("length", [1, CHUNK, 2 * CHUNK + 3])
-def test_chunked_head_loss_equals_cross_entropy(length: int) -> None:
+@pytest.mark.parametrize(("length", "smoothing"), [(1, 0.0), (CHUNK, 0.1), (2 * CHUNK + 3, 0.0), (2 * CHUNK + 3, 0.3)])
+def test_chunked_head_loss_equals_cross_entropy(length: int, smoothing: float) -> None:
     torch.manual_seed(0)
     hidden = torch.randn(length, 16, requires_grad=True)
     weight, targets = torch.randn(50, 16), torch.randint(0, 50, (length,))
-    loss = frozen_head_loss(hidden, weight, targets) * 0.5
+    loss = frozen_head_loss(hidden, weight, targets, smoothing) * 0.5
     loss.backward()  # type: ignore[no-untyped-call]
     ours, hidden.grad = hidden.grad, None
-    expected = torch.nn.functional.cross_entropy(hidden @ weight.T, targets, reduction="sum") * 0.5
+    logits = hidden @ weight.T
+    expected = torch.nn.functional.cross_entropy(logits, targets, reduction="sum", label_smoothing=smoothing) * 0.5
     expected.backward()  # type: ignore[no-untyped-call]
     torch.testing.assert_close(loss, expected)
     torch.testing.assert_close(ours, hidden.grad)

@@ -1,4 +1,4 @@
-"""A run's checkpoints on disk: written whole or not at all, the newest kept, damaged ones passed over.
+"""A run's checkpoints on disk: written whole or not at all, the newest and the best kept, damaged ones passed over.
 
 A folder counts from the moment its manifest is written, which is last. What lies in it besides `progress.json` is the
 trainer's business. Retention is ours and comes after the manifest: at no moment is the only good checkpoint gone.
@@ -29,6 +29,9 @@ class Progress(Record):
     """Seconds of training."""
     eval_loss: float | None
     """Of the last evaluation."""
+    best_eval_loss: float | None = None
+    fruitless: int = 0
+    """Evaluations in a row that brought no lower one."""
     fingerprint: str
     """Of everything that must be the same to go on: see `resume_fingerprint`."""
 
@@ -85,11 +88,20 @@ class Checkpoints:
         self._prune()
 
     def _prune(self) -> None:
+        best = self._best()
         for checkpoint in self._newest_first()[self._keep :]:
             path = self.path / checkpoint.name
+            if checkpoint.name == best:
+                continue
             (path / manifest.NAME).unlink(missing_ok=True)  # first: a half-removed checkpoint must not count
             shutil.rmtree(path)
             self._report.write(CheckpointRemoved(name=checkpoint.name))
+
+    def _best(self) -> str | None:
+        """The name of the checkpoint with the lowest eval loss, if any was evaluated."""
+        losses = {each.name: read_progress(self.path / each.name).eval_loss for each in self._newest_first()}
+        rated = {name: loss for name, loss in losses.items() if loss is not None}
+        return min(rated, key=rated.__getitem__, default=None)
 
     def _newest_first(self) -> list[Checkpoint]:
         return sorted(self._folder.checkpoints(), key=lambda checkpoint: -checkpoint.step)

@@ -20,7 +20,9 @@ from workbench.training.stopping import StopRequest
 class Flow(TrainerCallback):
     """Logs every step; evaluates and saves by plan; saves and stops as soon as the step at hand is done."""
 
-    def __init__(self, plan: Plan, evaluates: bool, stop: StopRequest, report: Report) -> None:
+    def __init__(
+        self, plan: Plan, evaluates: bool, stop: StopRequest, report: Report, patience: int | None = None
+    ) -> None:
         self._plan = plan
         self._evaluates = evaluates
         self._stop = stop
@@ -32,6 +34,27 @@ class Flow(TrainerCallback):
         self.tokens = 0
         self.elapsed = 0.0
         self.eval_loss: float | None = None
+        self.best_eval_loss: float | None = None
+        self.fruitless = 0
+        """Evaluations in a row without a lower eval loss."""
+        self._patience = patience
+
+    @property
+    def ended_early(self) -> bool:
+        """Whether the eval loss has not fallen for as many evaluations as the run was given."""
+        return self._patience is not None and self.fruitless >= self._patience
+
+    def evaluated(self, step: int, loss: float) -> None:
+        """Take note of an eval loss; says so when it is the one that ends the run."""
+        self.eval_loss = loss
+        better = self.best_eval_loss is None or loss < self.best_eval_loss
+        self.best_eval_loss = loss if better else self.best_eval_loss
+        self.fruitless = 0 if better else self.fruitless + 1
+        if self.ended_early:
+            self._report.warn(
+                f"The run ended early, at step {step}: its eval loss had not fallen for {self.fruitless} evaluations.",
+                f"The best was {self.best_eval_loss:.4f}; the checkpoint nearest to it was kept.",
+            )
 
     @property
     def stopping(self) -> bool:
@@ -41,6 +64,7 @@ class Flow(TrainerCallback):
     def go_on_from(self, progress: Progress) -> None:
         """Take up the counters of a checkpoint."""
         self.tokens, self.elapsed, self.eval_loss = progress.tokens, progress.elapsed, progress.eval_loss
+        self.best_eval_loss, self.fruitless = progress.best_eval_loss, progress.fruitless
 
     def take(self, tokens: int) -> None:
         """The next step will see that many real tokens."""

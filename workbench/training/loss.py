@@ -18,24 +18,25 @@ CHUNK = 128
 
 class _FrozenHeadLoss(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
+    def forward(ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor, smoothing: float) -> Tensor:
         learning = ctx.needs_input_grad[0]
         gradient = torch.empty_like(hidden) if learning else None
         total = torch.zeros((), dtype=torch.float32, device=hidden.device)
         for start in range(0, len(targets), CHUNK):
             rows = slice(start, start + CHUNK)
-            total += _chunk(hidden[rows], weight, targets[rows], None if gradient is None else gradient[rows])
+            into = None if gradient is None else gradient[rows]
+            total += _chunk(hidden[rows], weight, targets[rows], smoothing, into)
         if gradient is not None:
             ctx.save_for_backward(gradient)
         return total
 
     @staticmethod
-    def backward(ctx: Any, *outputs: Tensor) -> tuple[Tensor, None, None]:
+    def backward(ctx: Any, *outputs: Tensor) -> tuple[Tensor, None, None, None]:
         (gradient,) = ctx.saved_tensors
-        return gradient * outputs[0].to(gradient.dtype), None, None
+        return gradient * outputs[0].to(gradient.dtype), None, None, None
 
 
-def _chunk(hidden: Tensor, weight: Tensor, targets: Tensor, gradient: Tensor | None) -> Tensor:
+def _chunk(hidden: Tensor, weight: Tensor, targets: Tensor, smoothing: float, gradient: Tensor | None) -> Tensor:
     """The summed loss of a chunk; its gradient goes into `gradient`.
 
     The logits stand on their side, (V, L): in that orientation BLAS multiplies a fifth faster by so tall a weight.
@@ -43,16 +44,23 @@ def _chunk(hidden: Tensor, weight: Tensor, targets: Tensor, gradient: Tensor | N
     logits = (weight @ hidden.t()).float()
     largest = logits.amax(dim=0, keepdim=True)
     chosen = logits.gather(0, targets[None])
+    if smoothing:  # the target's own logit, and a share of the mean of all
+        chosen = (1 - smoothing) * chosen + smoothing * logits.mean(dim=0, keepdim=True)
     exponentials = logits.sub_(largest).exp_()
     total = exponentials.sum(dim=0, keepdim=True)
     if gradient is not None:
         probabilities = exponentials.div_(total)
-        probabilities.scatter_add_(0, targets[None], torch.full_like(chosen, -1.0))
+        if smoothing:
+            probabilities.sub_(smoothing / len(weight))
+        probabilities.scatter_add_(0, targets[None], torch.full_like(chosen, smoothing - 1.0))
         gradient.copy_((weight.t() @ probabilities.to(weight.dtype)).t())
     return (total.log_() + largest - chosen).sum()
 
 
-def frozen_head_loss(hidden: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
-    """Summed cross-entropy in nats of `hidden` (L, H) against `targets` (L,) through a frozen `weight` (V, H)."""
-    loss: Tensor = _FrozenHeadLoss.apply(hidden, weight, targets)  # type: ignore[no-untyped-call]
+def frozen_head_loss(hidden: Tensor, weight: Tensor, targets: Tensor, smoothing: float = 0.0) -> Tensor:
+    """Summed cross-entropy in nats of `hidden` (L, H) against `targets` (L,) through a frozen `weight` (V, H).
+
+    `smoothing` spreads that share of each target evenly over the vocabulary (Szegedy et al. 2016, section 7).
+    """
+    loss: Tensor = _FrozenHeadLoss.apply(hidden, weight, targets, smoothing)  # type: ignore[no-untyped-call]
     return loss

@@ -41,12 +41,17 @@ class Objective:
     """Why rows are padded; empty when they are not."""
     fused: FusedBackbone | None = None
     """The model's layers with a backward of our own, where it is one we know."""
+    smoothing: float = 0.0
+    """Label smoothing, while the model is training."""
 
     def __call__(self, batch: Batch) -> Tensor:
         """Summed cross-entropy of the batch's targets, in nats; divide by the trained tokens of the whole step."""
+        targets = batch["targets"]
+        smoothing = self.smoothing if self.model.training else 0.0
         if self.head == "chunked":
-            return frozen_head_loss(self._hidden(batch), self.model.get_output_embeddings().weight, batch["targets"])
-        return functional.cross_entropy(self._logits(batch).float(), batch["targets"], reduction="sum")
+            return frozen_head_loss(self._hidden(batch), self.model.get_output_embeddings().weight, targets, smoothing)
+        logits = self._logits(batch).float()
+        return functional.cross_entropy(logits, targets, reduction="sum", label_smoothing=smoothing)
 
     def _hidden(self, batch: Batch) -> Tensor:
         if self.fused:
@@ -69,12 +74,12 @@ def _inputs(batch: Batch) -> dict[str, Any]:
     return {name: batch[name] for name in _INPUTS if name in batch} | {"use_cache": False}
 
 
-def choose_objective(model: Any, rows: Rows, *, recompute: bool = False) -> Objective:
+def choose_objective(model: Any, rows: Rows, *, recompute: bool = False, smoothing: float = 0.0) -> Objective:
     """The fastest way that gives `model`'s own losses; `model` is a peft model or a plain transformers model.
 
     With `recompute` it keeps only each layer's input for the way back.
     """
-    chosen = _choose(model, rows)
+    chosen = replace(_choose(model, rows), smoothing=smoothing)
     if chosen.fused:
         chosen.fused.recompute = recompute
     elif recompute:

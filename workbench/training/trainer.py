@@ -6,6 +6,7 @@ Knows a run only through what it is handed; when to evaluate, save and stop is d
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -150,8 +151,10 @@ class RunTrainer(Trainer):
             total += float(self._batch_loss(self.lesson.objective.collate(batch)))
             tokens += sum(row.targets for row in batch)
         if batches:
-            self.flow.eval_loss = total / tokens
             self.report.write(Evaluated(step=self.state.global_step, loss=total / tokens, tokens=tokens))
+            self.flow.evaluated(self.state.global_step, total / tokens)
+            if self.flow.ended_early:
+                self.control.should_save = self.control.should_training_stop = True
         self.samples.answer(self.subject, self.state.global_step)
         self.report.enter(Phase.TRAINING)
         return self._told({"eval_loss": total / tokens} if batches else {})
@@ -180,6 +183,8 @@ class RunTrainer(Trainer):
             tokens=self.flow.tokens,
             elapsed=self.flow.elapsed,
             eval_loss=self.flow.eval_loss,
+            best_eval_loss=self.flow.best_eval_loss,
+            fruitless=self.flow.fruitless,
             fingerprint=self.lesson.fingerprint,
         )
         self.checkpoints.write(progress, self._fill)
@@ -205,7 +210,8 @@ def _optimizer(training: TrainingConfig, machine: Machine) -> str:
 
 def _arguments(lesson: Lesson, folder: Path) -> TrainingArguments:
     training = lesson.training
-    warmed = training.schedule == "constant" and training.warmup_steps > 0
+    warmup = training.warmup_steps or math.ceil(training.warmup_share * lesson.plan.total_steps)
+    warmed = training.schedule == "constant" and warmup > 0
     return TrainingArguments(
         output_dir=str(folder),
         max_steps=lesson.plan.total_steps,
@@ -213,7 +219,7 @@ def _arguments(lesson: Lesson, folder: Path) -> TrainingArguments:
         gradient_accumulation_steps=training.gradient_accumulation_steps,
         learning_rate=training.learning_rate,
         lr_scheduler_type="constant_with_warmup" if warmed else training.schedule,
-        warmup_steps=training.warmup_steps,
+        warmup_steps=warmup,
         weight_decay=training.weight_decay,
         max_grad_norm=training.max_grad_norm,
         seed=training.seed,

@@ -120,14 +120,17 @@ class Worker:
             plan=Plan.of(training, len(train)),
             train=train,
             validation=validation,
-            objective=choose_objective(subject.model, train, recompute=training.recompute_activations),
+            objective=choose_objective(
+                subject.model, train, recompute=training.recompute_activations, smoothing=training.label_smoothing
+            ),
             machine=machine,
             learning_rate_factor=self.config.method.learning_rate_factor,
             fingerprint=resume_fingerprint(self.config, dataset, subject.revision),
             start=self._start,
         )
         samples = Samples(self.config.samples, subject.tokenizer, self.report, self.stop.made)
-        flow = Flow(lesson.plan, len(validation) > 0 or samples.wanted, self.stop, self.report)
+        evaluates = len(validation) > 0 or samples.wanted
+        flow = Flow(lesson.plan, evaluates, self.stop, self.report, training.early_stopping)
         checkpoints = Checkpoints(self.folder, training.keep_checkpoints, self.report)
         return RunTrainer(subject.model, lesson, flow, checkpoints, samples, self.report)
 
@@ -166,7 +169,8 @@ class Worker:
         self.report.enter(Phase.SAVING, "adapter")
         write_adapter(subject.model, subject.tokenizer, self.folder.adapter, self._start)
         step = trainer.state.global_step
-        self.report.write(Finished(step=step, stopped=step < lesson.plan.total_steps))
+        stopped = step < lesson.plan.total_steps and not trainer.flow.ended_early
+        self.report.write(Finished(step=step, stopped=stopped))
 
     def _checkpoint(self, trainer: RunTrainer) -> Path | None:
         """The checkpoint to go on from; tells which steps of earlier attempts still count."""

@@ -1,0 +1,66 @@
+"""The course of a run: it ends early when nothing gets better, keeps its best checkpoint, warms up, smooths."""
+
+from __future__ import annotations
+
+import pytest
+from training_runs import MakeRun, StopAt, carry_out, losses
+
+from workbench.config import RunConfig
+from workbench.errors import WorkbenchError
+from workbench.events import CheckpointSaved, Evaluated, Finished, StepLogged, Warned
+from workbench.training.checkpoints import read_progress
+
+HOPELESS = {"learning_rate": 0.5, "schedule": "constant", "evaluate_every": 1, "save_every": 1}
+"""So large a step that the eval loss can only rise."""
+
+
+def test_a_run_whose_eval_loss_does_not_fall_ends_early_and_is_finished(make_run: MakeRun) -> None:
+    run = make_run(max_steps=30, early_stopping=2, **HOPELESS)
+    events = carry_out(run)
+    evaluated = [event.loss for event in events if isinstance(event, Evaluated)]
+    assert isinstance(events[-1], Finished)
+    assert not events[-1].stopped
+    assert len(losses(run)) < 30
+    assert min(evaluated) <= min(evaluated[-2:])
+    assert any("ended early" in event.message for event in events if isinstance(event, Warned))
+
+
+def test_patience_is_counted_on_across_a_resume(make_run: MakeRun) -> None:
+    whole, stopped = (make_run(max_steps=30, early_stopping=4, **HOPELESS) for _ in range(2))
+    carry_out(whole)
+    carry_out(stopped, StopAt(stopped, 3))
+    carry_out(stopped)
+    assert losses(stopped) == losses(whole)
+
+
+def test_the_best_checkpoint_is_kept_beside_the_newest(make_run: MakeRun) -> None:
+    run = make_run(max_steps=6, keep_checkpoints=1, **HOPELESS)
+    events = carry_out(run)
+    saved = {event.name: event.eval_loss for event in events if isinstance(event, CheckpointSaved)}
+    best = min(saved, key=lambda name: saved[name] or 0.0)
+    assert {checkpoint.name for checkpoint in run.checkpoints()} == {best, "checkpoint-6"}
+    assert read_progress(run.checkpoints_dir / best).eval_loss == min(loss or 0.0 for loss in saved.values())
+
+
+def test_early_stopping_without_held_out_rows_is_refused() -> None:
+    with pytest.raises(WorkbenchError, match="No rows are held out") as refused:
+        RunConfig.parse({"data": {"validation_share": 0}, "training": {"early_stopping": 3}})
+    assert refused.value.problems[0].field == "training.early_stopping"
+
+
+def test_a_share_of_the_steps_warms_up(make_run: MakeRun) -> None:
+    run = make_run(max_steps=8, warmup_steps=0, warmup_share=0.5, learning_rate=0.01, schedule="constant")
+    rates = [event.learning_rate for event in carry_out(run) if isinstance(event, StepLogged)]
+    assert rates == pytest.approx([0.0025, 0.005, 0.0075, 0.01, 0.01, 0.01, 0.01, 0.01], abs=0.0026)
+    assert rates[:4] == sorted(set(rates[:4]))
+
+
+def test_smoothing_changes_the_training_loss_and_not_the_eval_loss(make_run: MakeRun) -> None:
+    tiny = {"max_steps": 1, "warmup_steps": 0, "learning_rate": 1e-9}
+    plain, smooth = make_run(**tiny), make_run(**tiny, label_smoothing=0.2)
+    found = []
+    for run in (plain, smooth):
+        events = carry_out(run)
+        found.append((losses(run)[1], next(event.loss for event in events if isinstance(event, Evaluated))))
+    assert found[0][0] != pytest.approx(found[1][0], abs=1e-3)
+    assert found[0][1] == pytest.approx(found[1][1], abs=1e-5)
