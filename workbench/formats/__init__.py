@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import orjson
 
 from workbench.errors import WorkbenchError
-from workbench.formats.turns import Reading, Said, Turn, read_text, read_turns, refusal
+from workbench.formats.turns import Reading, Said, Turn, read_text, read_turns, refusal, usual_reading
 from workbench.formats.wording import columns_of
 from workbench.records import Record
 from workbench.registry import Registry
@@ -76,7 +76,7 @@ class Format(ABC):
         """
         usual = self.usual(row) if printable and "tools" not in row else None
         if usual is not None:
-            return Reading(line, usual)
+            return usual_reading((line, usual, None, (), ""))
         found = self.turns(row)
         if found is None:
             return refusal(

@@ -6,7 +6,8 @@ Errors refuse a row, warnings let it pass; both say where in the row they were f
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from itertools import pairwise
 from typing import Literal, NamedTuple, TypeGuard
 
@@ -97,6 +98,10 @@ class Reading(NamedTuple):
             return None
         messages = tuple(Message(role=role, content=content, extra=extra) for role, content, extra in self.said)
         return Conversation(line=self.line, messages=messages, text=self.text, tools=self.tools)
+
+
+usual_reading: Callable[[tuple[int, Sequence[Said], None, tuple[()], str]], Reading] = partial(tuple.__new__, Reading)
+"""A faultless row from its parts, in half the time that the constructor takes."""
 
 
 def missing() -> object:

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 import orjson
 
 from workbench.data.files.lines import Chunk, Line, read_chunks
-from workbench.data.files.rows import Note, NumberedRow
+from workbench.data.files.rows import Note, NumberedRow, quick_row
 from workbench.formats.wording import error, excerpt, warning
 from workbench.records import RowProblem
 
@@ -32,9 +32,10 @@ def read(stream: BinaryIO, note: Note) -> Iterator[NumberedRow]:
                 if raw and not raw.isspace():
                     yield NumberedRow(number, parse(_line(chunk, number, raw)), chunk.unescaped)
                 continue
-            if type(row) is not dict:
-                row = parse(_line(chunk, number, raw))
-            yield NumberedRow(number, row, chunk.unescaped)
+            if type(row) is dict:
+                yield quick_row((number, row, chunk.unescaped))
+            else:
+                yield NumberedRow(number, parse(_line(chunk, number, raw)))
 
 
 def _line(chunk: Chunk, number: int, raw: bytes) -> Line:

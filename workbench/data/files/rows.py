@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, BinaryIO, NamedTuple, Protocol
 
 from workbench.records import RowProblem
@@ -22,6 +23,10 @@ class NumberedRow(NamedTuple):
     row: dict[str, Any] | RowProblem
     printable: bool = False
     """Whether surely no control character is in it."""
+
+
+quick_row: Callable[[tuple[int, dict[str, Any], bool]], NumberedRow] = partial(tuple.__new__, NumberedRow)
+"""The same from a tuple, in half the time: a file has a million of them."""
 
 
 class FileRefused(Exception):
