@@ -6,9 +6,11 @@ import json
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
+from workbench.cli import main
 from workbench.cli.remote import Remote
 from workbench.config import RunConfig
 from workbench.errors import WorkbenchError
@@ -71,6 +73,24 @@ def test_an_answer_that_is_no_json_says_how_to_log_in(remote: Remote) -> None:
     with pytest.raises(WorkbenchError, match="401") as caught:
         remote.runs()
     assert "WORKBENCH_PASSWORD" in caught.value.remedy
+
+
+@pytest.mark.parametrize("address", ["ftp://host:7860", "http://", ""])
+def test_what_is_no_address_is_refused(address: str) -> None:
+    with pytest.raises(WorkbenchError, match="not the address") as caught:
+        Remote(address)
+    assert "http://host:7860" in caught.value.remedy
+
+
+def test_the_server_that_is_named_is_asked_instead_of_the_home(
+    remote: Remote, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    address = remote._address.replace("//", "//ann@")
+    monkeypatch.setenv("WORKBENCH_SERVER", "http://127.0.0.1:9")  # the option counts for more
+    with pytest.raises(SystemExit) as ended:
+        main(["--server", address, "runs", "--home", str(tmp_path / "home")])
+    assert ended.value.code == 1
+    assert not (tmp_path / "home").exists()
 
 
 def test_a_server_that_is_gone_is_said_so() -> None:
