@@ -16,6 +16,7 @@ from pydantic.fields import FieldInfo
 
 from workbench.config import METHODS, TASKS, Method, Part, RunConfig, Task
 from workbench.errors import WorkbenchError
+from workbench.finlora import configs_in
 
 _WIDTH = 110
 _HEADING = "A run of LoRA Workbench. Start it with: workbench train FILE"
@@ -115,8 +116,8 @@ def plain_value(text: str) -> Any:
         raise WorkbenchError(f"“{text}” cannot be read as a value.", remedy="Write it as in a config file.") from error
 
 
-def load(path: Path) -> RunConfig:
-    """The config in the file at `path`."""
+def load(path: Path, pick: str | None = None) -> RunConfig:
+    """The config in the file at `path`: YAML, or FinLoRA's JSON, of which `pick` names an entry."""
     try:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
@@ -125,7 +126,19 @@ def load(path: Path) -> RunConfig:
         raise WorkbenchError(f"{path} is a folder.", remedy="Name the YAML file in it.") from None
     except UnicodeDecodeError:
         raise WorkbenchError(f"{path.name} is not text in UTF-8.", remedy="Save it as UTF-8 text.") from None
-    return from_yaml(text)
+    return _picked(configs_in(text), pick) if path.suffix.lower() == ".json" else from_yaml(text)
+
+
+def _picked(configs: dict[str, RunConfig], pick: str | None) -> RunConfig:
+    if pick is None and len(configs) == 1:
+        return next(iter(configs.values()))
+    if pick in configs:
+        return configs[pick]
+    what = f"There is no “{pick}” in this file" if pick else f"This file holds {len(configs)} configs"
+    raise WorkbenchError(
+        f"{what}: {', '.join(configs)}.",
+        remedy="Keep one of them alone in a file, or write it out with: workbench config --open FILE --pick NAME",
+    )
 
 
 def save(config: RunConfig, path: Path) -> None:

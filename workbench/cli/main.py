@@ -130,11 +130,24 @@ def config(
     out: Annotated[
         Path | None, typer.Argument(metavar="FILE.yaml", help="Where to write it; printed if left out.")
     ] = None,
+    recipe: Annotated[str | None, typer.Option(help="Start from this recipe; “workbench recipes” lists them.")] = None,
+    opened: Annotated[
+        Path | None, typer.Option("--open", metavar="FILE", help="Start from a YAML file or a finetune_configs.json.")
+    ] = None,
+    pick: Annotated[str | None, typer.Option(help="Which config of a file that holds several.")] = None,
 ) -> None:
-    """Write a run config of defaults, each setting with its help text."""
-    from workbench.cli.configs import write_default
+    """Write a run config, each setting with its help text: the defaults, a recipe, or another file's."""
+    from workbench.cli.configs import Start, write
 
-    write_default(out)
+    write(out, Start(recipe, opened, pick))
+
+
+@app.command()
+def recipes() -> None:
+    """List the recipes to start from, with their sources."""
+    from workbench.cli.configs import list_recipes
+
+    list_recipes()
 
 
 @app.command()

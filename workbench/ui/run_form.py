@@ -16,6 +16,7 @@ from workbench.config import METHODS, DataConfig, RunConfig, TrainingConfig
 from workbench.data.samples import samples
 from workbench.errors import Problem, WorkbenchError
 from workbench.models.source import SOURCES
+from workbench.recipes import recipes
 from workbench.records import Blueprint
 from workbench.ui.components import dataset_card, model_card, problems
 from workbench.ui.components.form import Form, Updates
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from workbench.services import Services
 
 ROW_FILES = [".jsonl", ".json", ".csv", ".tsv", ".parquet", ".gz", ".txt", ".ndjson"]
+RECIPE_HELP = "Settings that somebody published, to begin with; everything can be changed afterwards."
 RECENT_MODELS, RUNS_LOOKED_AT = 3, 50
 TRAINING_FIRST = ("epochs", "learning_rate", "batch_size", "max_steps")
 DATA_FOLDED = tuple(name for name in DataConfig.model_fields if name != "dataset")
@@ -39,6 +41,8 @@ class RunForm:
     def __init__(self, services: Services) -> None:
         self._services = services
         self._form = Form()
+        choices = [(each.title, each.name) for each in recipes()]
+        self.recipe = gr.Dropdown(choices, value=None, label="Start from a recipe", info=RECIPE_HELP)
         self._place_base_model()
         self._place_data()
         with _section("Method"):
@@ -134,6 +138,12 @@ class RunForm:
             return RunConfig.parse(nested)
         except WorkbenchError as error:
             raise WorkbenchError.of([*error.problems, *_misfits(nested["method"], blueprint)]) from error
+
+    def read_choices(self, values: Mapping[Component, Any]) -> RunConfig:
+        """Base model, dataset and name alone."""
+        nested = self._form.read(values)
+        data = {"dataset": nested.get("data", {}).get("dataset") or DataConfig().dataset}
+        return RunConfig.parse({"base_model": nested.get("base_model"), "name": nested.get("name", ""), "data": data})
 
     def read_method(self, values: Mapping[Component, Any]) -> RunConfig:
         """Base model and method alone, which is all that the count needs; the rest has its defaults."""

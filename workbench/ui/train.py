@@ -17,6 +17,7 @@ from workbench.calculator.report import parameter_report
 from workbench.calculator.verdict import estimate
 from workbench.config import RunConfig, refuse
 from workbench.errors import WorkbenchError
+from workbench.recipes import recipe, started_from
 from workbench.records import Blueprint
 from workbench.ui.components.count import count_panel, no_count
 from workbench.ui.components.form import Updates
@@ -64,7 +65,7 @@ class Side:
         self.problems = markup()
         self.start = gr.Button("Start run", variant="primary", size="lg")
         with gr.Row():
-            self.open = gr.UploadButton("Open YAML", file_types=[".yaml", ".yml"], size="md", min_width=120)
+            self.open = gr.UploadButton("Open YAML", file_types=[".yaml", ".yml", ".json"], size="md", min_width=120)
             self.save = gr.Button("Save as YAML", size="md", min_width=120)
         self.marked = gr.State([])
         self.started = gr.Textbox(visible="hidden", label="Started run")
@@ -103,6 +104,7 @@ class Train:
             counted(button.click(self.pick_targets, {button, form.base_model}, form.method.components, **QUICK))
         counted(side.change.change(self.apply_change, {side.change}, form.components, **QUICK))
         counted(form.base_model.change(self.choose_model, read, shown, **SLOW))
+        counted(form.recipe.input(self.start_from, read | {form.recipe}, [*shown, form.recipe], **SLOW))
         form.finder.wire(self._services.models, form.base_model)
         form.dataset.change(self.choose_dataset, read, [form.dataset_card], **SLOW)
         form.upload.upload(self.add_file, form.upload, [form.dataset, form.dataset_card], **SLOW)
@@ -188,6 +190,16 @@ class Train:
             return {self._form.dataset_card: problem_list(error.problems, heading)}
         chosen = {self._form.dataset: gr.update(choices=self._form.datasets(), value=dataset.id)}
         return chosen | self._form.about_dataset(dataset.id)
+
+    def start_from(self, values: Values) -> Updates:
+        """The settings of the chosen recipe, on the base model and dataset at hand where it names none."""
+        chosen = recipe(values[self._form.recipe])
+        try:
+            at_hand = self._form.read_choices(values)
+        except WorkbenchError:
+            at_hand = RunConfig()
+        shown = self._form.fill(started_from(chosen, at_hand))
+        return shown | {self._form.recipe: gr.update(info=f"{chosen.about} Source: {chosen.source}.")}
 
     def start(self, values: Values) -> Updates:
         """Queue the run and name it; nothing is made when anything is wrong."""
