@@ -66,8 +66,8 @@ class FakeRuns:
 
     def submit(self, config: RunConfig, *, continues: str | None = None) -> Run:
         number = f"run-{len(self.runs) + 1}"
-        facts = {"step": 0, "continues": continues, "base_model": config.base_model}
-        run = example_run(number, RunStatus.QUEUED, name=config.name, **facts)
+        facts: dict[str, object] = {"continues": continues, "base_model": config.base_model}
+        run = example_run(number, RunStatus.QUEUED, name=config.name, step=0, **facts)
         self.configs[run.id] = config
         self.order.append(run.id)
         return self.put(run)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -137,6 +138,9 @@ def test_the_queue_is_put_in_order_and_halted(remote: Remote, client: TestClient
     assert all(waiting["needs"] > 1 << 20 for waiting in view["waiting"])
     assert [(device["name"], device["runs"]) for device in view["devices"]] == [("cpu", [])]
     assert client.patch("/api/queue", json={"slots": 99}).status_code == 422
+    shutil.rmtree(runs.folder(second.id).path)
+    assert [waiting["run"]["id"] for waiting in client.get("/api/queue").json()["waiting"]][-1:] == [first.id]
+    wait_until(runs, first.id, lambda _: second.id not in {run.id for run in runs.list()})
     assert remote.cancel(first.id).status is RunStatus.STOPPED
     assert client.put(f"/api/queue/{first.id}", json={"place": 0}).status_code == 422
 

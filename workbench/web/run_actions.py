@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from fastapi import APIRouter, Body, Query
 from pydantic import Field
 
+from workbench.errors import WorkbenchError
 from workbench.records import Record, Run
 from workbench.runs.lanes import DeviceState
 from workbench.web.api import Config
@@ -132,10 +133,15 @@ def _checkpoints(routes: APIRouter, services: Services, known: Any) -> None:
 def _queue(routes: APIRouter, services: Services) -> None:
     def view() -> QueueView:
         state = services.runs.queue()
-        waiting = tuple(Waiting(run=services.runs.get(id), needs=services.runs.needs(id)) for id in state.ids)
-        return QueueView(
-            waiting=waiting, paused=state.paused, slots=state.slots, devices=tuple(services.runs.devices())
-        )
+        waiting = tuple(found for found in map(waits, state.ids) if found is not None)
+        devices = tuple(services.runs.devices())
+        return QueueView(waiting=waiting, paused=state.paused, slots=state.slots, devices=devices)
+
+    def waits(run_id: str) -> Waiting | None:
+        try:
+            return Waiting(run=services.runs.get(run_id), needs=services.runs.needs(run_id))
+        except WorkbenchError:
+            return None  # its folder was taken away; the supervisor strikes it from the queue in its turn
 
     @routes.get("/queue")
     def queue() -> QueueView:
