@@ -42,7 +42,8 @@ class RunForm:
         self._services = services
         self._form = Form()
         choices = [(each.title, each.name) for each in recipes()]
-        self.recipe = gr.Dropdown(choices, value=None, label="Start from a recipe", info=RECIPE_HELP)
+        with gr.Column(elem_classes="lw-section"):
+            self.recipe = gr.Dropdown(choices, value=None, label="Start from a recipe", info=RECIPE_HELP)
         self._place_base_model()
         self._place_data()
         with _section("Method"):
