@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, ViewportSize, expect
 from runs_kit import IMPATIENT, OVER, end_workers, executor, fake_config, wait_for, wait_until
 from told_runs import OUT_OF_MEMORY, told_run
 
@@ -23,6 +23,8 @@ from workbench.runs import Runs
 from workbench.services import Services
 
 PLOT = "document.querySelector('.lw-plot')"
+LOW: ViewportSize = {"width": 1360, "height": 560}
+"""What lies below is drawn when it is scrolled to."""
 POINTS = f"({PLOT}?.data?.[0]?.x?.length ?? 0)"
 
 
@@ -113,6 +115,7 @@ def test_a_live_run_is_stopped_resumed_cancelled_and_deleted(page: Page, serving
 
 
 def test_three_runs_are_chosen_compared_and_reopened_by_a_link(page: Page, serving: Serving) -> None:
+    page.set_viewport_size(LOW)
     page.goto(f"{serving.address}/runs")
     for name in ("rank 4", "rank 8", "rank 16"):
         page.get_by_role("checkbox", name=f"Compare {name}").check()
@@ -133,6 +136,7 @@ def test_three_runs_are_chosen_compared_and_reopened_by_a_link(page: Page, servi
     page.get_by_label("Show").select_option("perplexity")
     page.wait_for_url("**measure=perplexity**")
     other = page.context.new_page()
+    other.set_viewport_size(LOW)
     other.goto(page.url)
     expect(other.get_by_label("Show")).to_have_value("perplexity")
     expect(other.get_by_role("row")).to_have_count(4)
