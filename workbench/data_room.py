@@ -123,10 +123,11 @@ class DataRoom:
         titles = {self._library.resolve(f"sample:{sample.name}").id: sample.title for sample in samples()}
         datasets = self._library.list()
         made = Counter(dataset.parent for dataset in datasets)
+        users = self._library.users()
         return [
             Entry(
                 dataset=dataset,
-                runs=tuple(self._library.runs_of(dataset.id)),
+                runs=tuple(users.get(dataset.id, ())),
                 made=made[dataset.id],
                 title=titles.get(dataset.id, ""),
             )

@@ -173,11 +173,11 @@ class DatasetLibrary:
     def used_by(self, id: str) -> list[str]:
         """The runs that name the dataset in their config, and the datasets that were made from it."""
         made = [found.id for found in self.list() if found.parent == id]
-        return [*(f"run {run}" for run in self._users.runs_of(id)), *(f"dataset {child}" for child in made)]
+        return [*(f"run {run}" for run in self.users().get(id, ())), *(f"dataset {child}" for child in made)]
 
-    def runs_of(self, id: str) -> list[str]:
-        """The ids of the runs that name the dataset."""
-        return self._users.runs_of(id)
+    def users(self) -> dict[str, list[str]]:
+        """The runs that name a dataset in their config, by its id."""
+        return self._users.runs()
 
     def remove(self, id: str) -> None:
         """Forget the dataset and its files; raises `WorkbenchError` while a run or another dataset needs it."""

@@ -16,9 +16,13 @@ class DatasetUsers:
         self._home = home
         self._named: dict[str, frozenset[str]] = {}
 
-    def runs_of(self, dataset: str) -> list[str]:
-        """The ids of the runs that name `dataset`."""
-        return sorted(run for run, named in self._read().items() if dataset in named)
+    def runs(self) -> dict[str, list[str]]:
+        """The ids of the runs that name a dataset, by its id; one look at the disk for all of them."""
+        found: dict[str, list[str]] = {}
+        for run, named in sorted(self._read().items()):
+            for dataset in named:
+                found.setdefault(dataset, []).append(run)
+        return found
 
     def _read(self) -> dict[str, frozenset[str]]:
         there = {path.parent.name: path for path in self._home.runs.glob("*/config.yaml")}

@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from workbench.config import DataConfig
 from workbench.data import DatasetLibrary
 from workbench.data.partition import HeldOut, held_out
+from workbench.data.tokens import TokenFigures
 from workbench.engine.answers import Answers
 from workbench.engine.bases import Bases
 from workbench.engine.chat import Chat
@@ -55,7 +56,6 @@ def build_app(home: Home, token: str) -> FastAPI:
     """The engine of `home`; every request must carry `token`."""
     bases = Bases(home)
     answers = Answers(home, bases)
-    counts = TokenCounts(home, bases)
 
     @contextlib.asynccontextmanager
     async def tidying(_: FastAPI) -> AsyncIterator[None]:
@@ -82,21 +82,6 @@ def build_app(home: Home, token: str) -> FastAPI:
 
         return blueprint_of(request.model, home)
 
-    @app.post("/tokenise")
-    def tokenise(request: TokeniseRequest) -> TokeniseAnswer:
-        from workbench.engine.tokenise import tokenise
-
-        return tokenise(request, bases.tokenizer(request.model))
-
-    @app.post("/held-out")
-    def parts(request: HeldOutRequest) -> HeldOut:
-        data = DataConfig(dataset=request.dataset, validation_share=request.validation_share)
-        return held_out(DatasetLibrary(home), data)
-
-    @app.post("/tokens")
-    def tokens(request: TokensRequest) -> Response:
-        return Response(counts.ask(request).model_dump_json(), media_type="application/json")
-
     @app.get("/v1/models")
     def models() -> ModelList:
         return ModelList(data=_models(bases))
@@ -113,7 +98,28 @@ def build_app(home: Home, token: str) -> FastAPI:
     def compare(request: Annotated[CompareRequest, Body()]) -> Comparison:
         return answers.compare(request)
 
+    _data_routes(app, home, bases)
     return app
+
+
+def _data_routes(app: FastAPI, home: Home, bases: Bases) -> None:
+    """Datasets as a base model sees them."""
+    counts = TokenCounts(home, bases)
+
+    @app.post("/tokenise")
+    def tokenise(request: TokeniseRequest) -> TokeniseAnswer:
+        from workbench.engine.tokenise import tokenise
+
+        return tokenise(request, bases.tokenizer(request.model))
+
+    @app.post("/tokens")
+    def tokens(request: TokensRequest) -> TokenFigures:
+        return counts.ask(request)
+
+    @app.post("/held-out")
+    def parts(request: HeldOutRequest) -> HeldOut:
+        data = DataConfig(dataset=request.dataset, validation_share=request.validation_share)
+        return held_out(DatasetLibrary(home), data)
 
 
 async def _answer(generation: Generation, request: GenerationRequest, http: Request) -> Response:

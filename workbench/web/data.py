@@ -16,7 +16,7 @@ from fastapi.responses import FileResponse, StreamingResponse
 from pydantic import ValidationError
 
 from workbench.config import DataConfig, RunConfig, TrainingConfig, problems_of
-from workbench.data.arrivals import Arrival, Example
+from workbench.data.arrivals import Arrival, Arrivals, Example
 from workbench.data.editing import STEP, STEPS, StepBase
 from workbench.data_room import DataRoom, Described, Entry, Figures, SeenRow, View
 from workbench.errors import WorkbenchError
@@ -36,7 +36,8 @@ def router(services: Services) -> APIRouter:
     api = APIRouter(prefix="/api", tags=["data"])
     room = DataRoom(services.home, services.datasets, services.engine, services.runs)
     _library_routes(api, room)
-    _arrival_routes(api, room)
+    _receiving_routes(api, room.arrivals)
+    _arrival_routes(api, room.arrivals)
     _dataset_routes(api, room, services)
     _edit_routes(api, room, services)
     return api
@@ -59,10 +60,7 @@ def _library_routes(api: APIRouter, room: DataRoom) -> None:
         return {"formats": formats, "fields": fields, "base_model": base_model, "edits": list(map(step_fields, STEPS))}
 
 
-def _arrival_routes(api: APIRouter, room: DataRoom) -> None:
-    arrivals = room.arrivals
-    known: Any = Depends(_existing(arrivals.get))
-
+def _receiving_routes(api: APIRouter, arrivals: Arrivals) -> None:
     @api.post("/arrivals", status_code=201)
     async def receive(
         request: Request,
@@ -87,6 +85,10 @@ def _arrival_routes(api: APIRouter, room: DataRoom) -> None:
     def fetch(reference: Annotated[str, Body(embed=True, max_length=300)]) -> Arrival:
         """Fetch a dataset of the hub, and check it in the background."""
         return arrivals.fetch(reference)
+
+
+def _arrival_routes(api: APIRouter, arrivals: Arrivals) -> None:
+    known: Any = Depends(_existing(arrivals.get))
 
     @api.get("/arrivals/{id}")
     def arrival(id: str = known) -> Arrival:
