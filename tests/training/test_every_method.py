@@ -15,6 +15,7 @@ from workbench.home import Home
 from workbench.runs.folder import RunFolder
 
 USABLE = tuple(method.model_fields["kind"].default for method in METHODS if not method.untrained)
+STEPS = 10
 SMALL = {"rank": 4, "block_size": 8}
 
 
@@ -28,7 +29,13 @@ def test_a_method_trains_what_is_counted_and_learns(
             "base_model": f"folder:{tiny_model_folder}",
             "data": {"dataset": str(tiny_dataset_file), "validation_share": 0.0, "max_length": 64},
             "method": {"kind": kind, **{name: value for name, value in SMALL.items() if name in fields}},
-            "training": {"max_steps": 6, "learning_rate": 0.02, "batch_size": 8, "schedule": "constant", "threads": 1},
+            "training": {
+                "max_steps": STEPS,
+                "learning_rate": 0.02,
+                "batch_size": 8,
+                "schedule": "constant",
+                "threads": 1,
+            },
         }
     )
     folder = RunFolder.create(home, config)
@@ -38,7 +45,8 @@ def test_a_method_trains_what_is_counted_and_learns(
     started = next(event for event in events if isinstance(event, Started))
     assert (started.trainable, started.base_parameters) == (counted.trainable, counted.base)
     losses = [event.loss for event in events if isinstance(event, StepLogged) and event.loss is not None]
-    assert len(losses) == 6
+    assert len(losses) == STEPS
     assert losses[-1] < losses[0]
     with safe_open(folder.adapter / "adapter_model.safetensors", "pt") as saved:
-        assert sum(saved.get_tensor(name).numel() for name in saved.keys()) >= counted.trainable  # noqa: SIM118
+        numbers = sum(saved.get_tensor(name).numel() for name in saved.keys())  # noqa: SIM118
+    assert numbers >= counted.trainable or (counted.bound is not None and numbers <= counted.bound)

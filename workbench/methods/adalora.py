@@ -24,7 +24,6 @@ class AdaLora(Targeted, Ranked):
     title: ClassVar[str] = "AdaLoRA"
     summary: ClassVar[str] = "Starts with more rank than it ends with; training decides which modules keep theirs."
     order: ClassVar[int] = 20
-    untrained: ClassVar[str] = "AdaLoRA moves its ranks after each step, which runs do not do yet."
     kind: Literal["adalora"] = "adalora"
     target_rank: int | None = Field(
         None,

@@ -17,7 +17,7 @@ from peft import set_peft_model_state_dict
 from safetensors.torch import load_file
 from torch import Tensor
 from transformers import Trainer, TrainingArguments
-from transformers.trainer_callback import DefaultFlowCallback, PrinterCallback, ProgressCallback
+from transformers.trainer_callback import DefaultFlowCallback, PrinterCallback, ProgressCallback, TrainerCallback
 
 from workbench.config import TrainingConfig
 from workbench.events import Evaluated, Phase
@@ -27,6 +27,7 @@ from workbench.training.checkpoints import Checkpoints, Progress
 from workbench.training.failures import TrainingFailure
 from workbench.training.flow import Flow
 from workbench.training.machine import Machine
+from workbench.training.moving_ranks import MovingRanks
 from workbench.training.objective import Objective
 from workbench.training.plan import Plan
 from workbench.training.report import Report
@@ -68,6 +69,10 @@ class RunTrainer(Trainer):
         self.checkpoints = checkpoints
         self.report = report
         self.samples = samples
+        self.ranks = MovingRanks.of(model)
+        if self.ranks:
+            self.ranks.plan(lesson.plan.total_steps)
+            self.add_callback(_AfterStep(self.ranks))
 
     def learn(self, checkpoint: Path | None, done: int) -> None:
         """Train from the start, or on from `checkpoint`, at which `done` steps were taken."""
@@ -115,7 +120,11 @@ class RunTrainer(Trainer):
     ) -> Tensor:
         """This micro-batch's share of the step's mean: accumulation gives what one large batch would."""
         with self._autocast():
-            return self.lesson.objective(inputs) / (num_items_in_batch or len(inputs["targets"]))
+            whole_step = num_items_in_batch or len(inputs["targets"])
+            loss = self.lesson.objective(inputs) / whole_step
+            if self.ranks:
+                loss = loss + self.ranks.regulariser() * len(inputs["targets"]) / whole_step
+            return loss
 
     def _autocast(self) -> torch.autocast:
         machine = self.lesson.machine
@@ -192,13 +201,28 @@ class RunTrainer(Trainer):
 
     def _fill(self, folder: Path) -> None:
         save_learnt(self.subject, folder, self.lesson.start)
+        if self.ranks:
+            self.ranks.save(folder)
         self._save_optimizer_and_scheduler(str(folder))
         self._save_rng_state(str(folder))
         self.state.save_to_json(str(folder / "trainer_state.json"))
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        if self.ranks:
+            self.ranks.restore(Path(resume_from_checkpoint))
+            return
         state = load_file(Path(resume_from_checkpoint) / "adapter_model.safetensors")
         set_peft_model_state_dict(self.subject, learnt_half(state) if self.lesson.start else state)
+
+
+class _AfterStep(TrainerCallback):
+    """Lets AdaLoRA prune while the gradients of the step are still there."""
+
+    def __init__(self, ranks: MovingRanks) -> None:
+        self._ranks = ranks
+
+    def on_optimizer_step(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self._ranks.step(state.global_step + 1)
 
 
 def _optimizer(training: TrainingConfig, machine: Machine) -> str:

@@ -1,0 +1,57 @@
+"""AdaLoRA prunes while it trains, resumes exactly, and its adapter is the same in plain peft."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+import torch
+from peft import PeftModel
+from training_runs import MakeRun, StopAt, carry_out, losses
+from transformers import AutoModelForCausalLM
+
+from workbench.errors import WorkbenchError
+from workbench.events import Finished
+from workbench.training import adapter, worker
+
+METHOD = {"kind": "adalora", "rank": 6, "target_rank": 2, "dropout": 0.0}
+
+
+def test_ranks_fall_to_the_target_and_plain_peft_answers_alike(
+    make_run: MakeRun, tiny_model_folder: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained: list[torch.Tensor] = []
+    ids = torch.arange(5, 25)[None]
+
+    def watched(model: Any, *rest: Any) -> None:
+        model.get_base_model().set_attn_implementation("sdpa")
+        with torch.no_grad():
+            trained.append(model.eval()(ids).logits)
+        adapter.write_adapter(model, *rest)
+
+    monkeypatch.setattr(worker, "write_adapter", watched)
+    run = make_run(method=METHOD, max_steps=20, learning_rate=0.02)
+    assert isinstance(carry_out(run)[-1], Finished)
+    pattern = json.loads((run.adapter / "adapter_config.json").read_text())["rank_pattern"]
+    ranks = [sum(mask) for mask in pattern.values()]
+    assert sum(ranks) == 2 * len(ranks)
+    with torch.no_grad():
+        plain = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(tiny_model_folder), run.adapter).eval()
+        assert torch.allclose(plain(ids).logits, trained[0], atol=1e-4)
+
+
+@pytest.mark.parametrize("stop", [3, 9])
+def test_a_resumed_run_prunes_as_the_uninterrupted_one(make_run: MakeRun, stop: int) -> None:
+    whole, stopped = (make_run(method=METHOD, max_steps=12) for _ in range(2))
+    carry_out(whole)
+    carry_out(stopped, StopAt(stopped, stop))
+    assert len(losses(stopped)) == stop
+    carry_out(stopped)
+    assert losses(stopped) == losses(whole)
+
+
+def test_a_run_too_short_to_prune_says_so(make_run: MakeRun) -> None:
+    with pytest.raises(WorkbenchError, match="at least 10 steps") as failed:
+        carry_out(make_run(method=METHOD, max_steps=5))
+    assert failed.value.problems[0].field == "training.max_steps"
