@@ -53,7 +53,7 @@ class MovingRanks:
 
     def step(self, number: int) -> None:
         """After optimizer step `number`, counted from 1, and before its gradients are dropped."""
-        self._adalora.update_and_allocate(number)
+        self._adalora.update_and_allocate(number)  # type: ignore[no-untyped-call]
 
     def regulariser(self) -> Tensor:
         """The mean distance of P·Pᵀ and Qᵀ·Q from the identity, times its weight."""
