@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -78,8 +79,8 @@ def server(services: Services, figures: Figures) -> None:
         numbers, details = [], []
         for rank in range(1, MOVES + 1):
             page.values[page.rank] = rank
-            numbers.append(timed(lambda: page.train.recount(page.values)))
-            details.append(timed(lambda: page.train.explain(page.values)))
+            numbers.append(timed(partial(page.train.recount, page.values)))
+            details.append(timed(partial(page.train.explain, page.values)))
         figures.add(f"server, new number, {reference}", numbers, NUMBER_MS)
         figures.add(f"server, sum, chart, comparison and memory, {reference}", details, DETAILS_MS)
 
@@ -132,8 +133,8 @@ WATCH = """
 
 def painted(figures: Figures) -> None:
     """From a new rank in a headless Chromium to the frame in which the new number stands there."""
+    from browser import browser_path
     from playwright.sync_api import sync_playwright
-    from tests.browser import browser_path
 
     with tempfile.TemporaryDirectory() as home, served(Path(home)) as address, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=browser_path(), args=["--no-sandbox"])
@@ -168,5 +169,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(ROOT))
+    sys.path.insert(0, str(ROOT / "tests"))
     sys.exit(main())

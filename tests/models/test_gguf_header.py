@@ -21,7 +21,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_whole_file_is_as_long_as_its_head_says(whole: Path) -> None:
     header = require_whole_gguf(whole)
     assert header.bytes_needed <= whole.stat().st_size < header.bytes_needed + 32
-    assert "tokenizer.ggml.tokens" in header.keys  # noqa: SIM118
+    assert "tokenizer.ggml.tokens" in header.keys
 
 
 def test_the_bundled_model_is_whole_and_brings_a_chat_template(home: Home) -> None:

@@ -127,7 +127,8 @@ class RunForm:
         """The menu of datasets: samples first, then the library."""
         bundled = [(f"{sample.title} · sample", f"sample:{sample.name}") for sample in samples()]
         names = {sample.name for sample in samples()}
-        added = [dataset for dataset in self._services.datasets.list() if dataset.name not in names]
+        library = self._services.datasets.list()
+        added = [dataset for dataset in library if dataset.parent or dataset.name not in names]
         return [*bundled, *map(dataset_card.choice, added)]
 
     def read(self, values: Mapping[Component, Any]) -> RunConfig:
