@@ -81,7 +81,7 @@ def test_a_bad_file_is_refused_with_its_lines(page: Page, some_runs: tuple[str, 
 
 def test_start_leads_to_the_run(page: Page, some_runs: tuple[str, FakeRuns]) -> None:
     open_train(page, some_runs[0])
-    page.get_by_label("Name").fill("mine")
+    page.get_by_label("Name How the run").fill("mine")
     page.get_by_role("button", name="Start run").click()
     page.wait_for_url("**/runs?run=*")
     expect(page.get_by_role("heading", name="mine")).to_be_visible()

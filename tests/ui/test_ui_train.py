@@ -227,6 +227,7 @@ def test_yaml_opens_into_the_form_and_comes_out_the_same(page: Page, tmp_path: P
             "method": {"kind": "lora", "rank": 300, "target_modules": ["q_proj", "o_proj"]},
             "training": {"max_steps": 9, "schedule": "cosine", "seed": 5},
             "data": {"validation_share": 0.1},
+            "samples": {"prompts": ["What is it?", "And how, where and when?"], "max_tokens": 20},
         }
     )
     path = tmp_path / "run.yaml"

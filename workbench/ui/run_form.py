@@ -12,7 +12,7 @@ import gradio as gr
 from gradio.components import Component
 from pydantic import ValidationError
 
-from workbench.config import METHODS, DataConfig, RunConfig, TrainingConfig
+from workbench.config import METHODS, DataConfig, RunConfig, SamplesConfig, TrainingConfig
 from workbench.data.samples import samples
 from workbench.errors import Problem, WorkbenchError
 from workbench.models.source import SOURCES
@@ -87,6 +87,10 @@ class RunForm:
                 self._form.add_part("training", TrainingConfig, TRAINING_FIRST)
             with gr.Accordion("More training settings", open=False), gr.Row(elem_classes="lw-even"):
                 self._form.add_part("training", TrainingConfig, folded)
+            with gr.Accordion("Sample answers while it learns", open=False):
+                fields = SamplesConfig.model_fields
+                self._form.add("samples.prompts", fields["prompts"], lines=3)
+                self._form.add("samples.max_tokens", fields["max_tokens"])
             self._form.add("name", RunConfig.model_fields["name"])
 
     @property

@@ -32,11 +32,17 @@ class Form:
         self._help: dict[str, str] = {}
         self._optional: set[str] = set()
 
-    def add(self, path: str, field: FieldInfo, *, slider: tuple[float, float, float] | None = None) -> Component:
-        """The component of one field; `slider` gives the range a hand moves in, the field's own bounds still hold."""
+    def add(
+        self, path: str, field: FieldInfo, *, slider: tuple[float, float, float] | None = None, lines: int = 1
+    ) -> Component:
+        """The component of one field.
+
+        `slider` gives the range a hand moves in, the field's own bounds still hold. A text of several `lines` holds one
+        value a line.
+        """
         if _plain_type(field.annotation)[1]:
             self._optional.add(path)
-        return self.adopt(path, _component(field, slider), field.description or "")
+        return self.adopt(path, _component(field, slider, lines), field.description or "")
 
     def adopt(self, path: str, component: C, help_text: str = "") -> C:
         """Let a component made elsewhere stand for the field at `path`."""
@@ -122,7 +128,7 @@ class _Absent:
 _ABSENT = _Absent()
 
 
-def _component(field: FieldInfo, slider: tuple[float, float, float] | None) -> Component:
+def _component(field: FieldInfo, slider: tuple[float, float, float] | None, lines: int) -> Component:
     kind, optional = _plain_type(field.annotation)
     label, info = field.title or "", field.description or ""
     default = None if field.is_required() else field.get_default(call_default_factory=True)
@@ -138,7 +144,8 @@ def _component(field: FieldInfo, slider: tuple[float, float, float] | None) -> C
         hint = "automatic" if optional else None
         return gr.Number(value=default, label=label, info=info, step=step, placeholder=hint)
     hint = "none" if optional else None
-    return gr.Textbox(value=as_text(default), label=label, info=info, max_lines=1, placeholder=hint)
+    most = 10 if lines > 1 else 1
+    return gr.Textbox(value=as_text(default), label=label, info=info, lines=lines, max_lines=most, placeholder=hint)
 
 
 def _plain_type(annotation: Any) -> tuple[Any, bool]:
@@ -152,4 +159,7 @@ def _plain_type(annotation: Any) -> tuple[Any, bool]:
 def _shown(component: Component, value: Any) -> Any:
     if isinstance(component, gr.Slider) and isinstance(value, int | float):
         return gr.update(value=value, maximum=max(component.maximum, value), minimum=min(component.minimum, value))
-    return gr.update(value=as_text(value) if isinstance(component, gr.Textbox) else value)
+    if isinstance(component, gr.Textbox):
+        several = component.lines > 1 and isinstance(value, list | tuple)
+        return gr.update(value="\n".join(value) if several else as_text(value))
+    return gr.update(value=value)
