@@ -12,11 +12,15 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from workbench.presets import PRESETS
 from workbench.records import Blueprint, Module
 
 CACHE_FORMAT = 3
 """Part of the names of cached files: raised when a Blueprint learns something new, so that no old one is read."""
+_MODULES = TypeAdapter(tuple[Module, ...])
+"""Makes a thousand of them at once, several times as fast as one by one."""
 _BLOCK = re.compile(r"(?P<stem>.*?\.)(?P<layer>\d+)\.(?P<rest>.+)")
 
 
@@ -45,7 +49,7 @@ def write_blueprint(blueprint: Blueprint, path: Path | None = None) -> Path:
 def read_blueprint_file(path: Path) -> Blueprint:
     """The Blueprint in the file at `path`; raises `OSError` or `ValueError` when there is none."""
     values = json.loads(path.read_text(encoding="utf-8"))
-    values["modules"] = tuple(_unfolded(values["modules"]))
+    values["modules"] = _MODULES.validate_python(tuple(_unfolded(values["modules"])))
     return Blueprint.model_construct(**values)
 
 
@@ -102,12 +106,12 @@ def _blocks(modules: Iterable[Module]) -> Iterator[tuple[str, int | None, list[d
         yield (*key, block)
 
 
-def _unfolded(sections: Iterable[dict[str, Any]]) -> Iterator[Module]:
+def _unfolded(sections: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     for section in sections:
         if "stem" not in section:
-            yield Module.model_construct(**section)
+            yield section
             continue
         for layer in range(section["first"], section["last"] + 1):
             start = f"{section['stem']}{layer}."
             for values in section["modules"]:
-                yield Module.model_construct(**{**values, "name": start + values["name"], "layer": layer})
+                yield {**values, "name": start + values["name"], "layer": layer}
