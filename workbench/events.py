@@ -93,6 +93,17 @@ class Answered(EventBase):
     """Whether it was ended by its greatest length, not by the model."""
 
 
+class RanksMoved(EventBase):
+    """How many ranks each module has left, in a run whose method moves them."""
+
+    type: Literal["ranks"] = "ranks"
+    step: int
+    total: int
+    """All of them together."""
+    ranks: str
+    """A JSON object of module name and rank."""
+
+
 class CheckpointSaved(EventBase):
     type: Literal["checkpoint"] = "checkpoint"
     step: int
@@ -141,6 +152,7 @@ Event = (
     | StepLogged
     | Evaluated
     | Answered
+    | RanksMoved
     | CheckpointSaved
     | CheckpointRemoved
     | Warned

@@ -326,6 +326,17 @@ class SampleAnswer(Record):
     """Whether its greatest length ended it."""
 
 
+class RankState(Record):
+    """The ranks that the modules of an adapter have left at a step."""
+
+    seq: int
+    time: float
+    step: int
+    total: int
+    ranks: str
+    """A JSON object of module name and rank."""
+
+
 class MetricsDelta(Record):
     """What a run logged since a reader last asked."""
 
@@ -337,3 +348,4 @@ class MetricsDelta(Record):
     steps: StepColumns
     evaluations: EvaluationColumns
     answers: tuple[SampleAnswer, ...] = ()
+    ranks: tuple[RankState, ...] = ()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from fake_worker import logged
 
-from workbench.events import Answered, Evaluated, Event, Resumed
+from workbench.events import Answered, Evaluated, Event, RanksMoved, Resumed
 from workbench.records import Run, RunStatus
 from workbench.runs import migrations
 from workbench.runs.index import Folded, Index
@@ -64,6 +64,7 @@ def test_the_schema_is_what_the_migrations_make_of_it(index: Index) -> None:
         "steps": ["run", "seq", "time", *measures.split()],
         "evaluations": ["run", "seq", "time", "step", "loss", "tokens"],
         "answers": ["run", "seq", "time", "step", "prompt", "text", "tokens", "cut"],
+        "ranks": ["run", "seq", "time", "step", "total", "ranks"],
     }
 
 
@@ -90,14 +91,18 @@ def test_newest_runs_come_first(index: Index) -> None:
 
 def test_a_resume_drops_later_steps_and_resets_who_had_seen_them(index: Index) -> None:
     said = [Answered(step=step, prompt="Who?", text=f"I, at {step}.", tokens=5, cut=True) for step in (4, 8)]
-    before = put(index, numbered(*(logged(step) for step in range(1, 7)), *said, Evaluated(step=8, loss=1.0, tokens=1)))
-    put(index, numbered(Resumed(step=5), logged(6), Resumed(step=5), logged(6), logged(7), first=10), before)
+    moved = RanksMoved(step=6, total=9, ranks='{"q_proj": 9}')
+    evaluated = Evaluated(step=8, loss=1.0, tokens=1)
+    before = put(index, numbered(*(logged(step) for step in range(1, 7)), *said, moved, evaluated))
+    again = (Resumed(step=5), logged(6), Resumed(step=5), logged(6), moved, logged(7))
+    put(index, numbered(*again, first=11), before)
     delta = index.metrics("one")
     assert delta is not None
     assert delta.steps.step == (1, 2, 3, 4, 5, 6, 7)
     assert delta.evaluations.step == ()
     assert [(answer.step, answer.text, answer.cut) for answer in delta.answers] == [(4, "I, at 4.", True)]
-    for after, reset in ((0, False), (3, True), (11, True), (12, False), (14, False), (99, True)):
+    assert [(state.step, state.total, state.ranks) for state in delta.ranks] == [(6, 9, '{"q_proj": 9}')]
+    for after, reset in ((0, False), (3, True), (12, True), (13, False), (16, False), (99, True)):
         found = index.metrics("one", after)
         assert found is not None
         assert found.reset is reset

@@ -12,7 +12,7 @@ from training_runs import MakeRun, StopAt, carry_out, losses
 from transformers import AutoModelForCausalLM
 
 from workbench.errors import WorkbenchError
-from workbench.events import Finished
+from workbench.events import Finished, RanksMoved
 from workbench.training import adapter, worker
 
 METHOD = {"kind": "adalora", "rank": 6, "target_rank": 2, "dropout": 0.0}
@@ -32,10 +32,15 @@ def test_ranks_fall_to_the_target_and_plain_peft_answers_alike(
 
     monkeypatch.setattr(worker, "write_adapter", watched)
     run = make_run(method=METHOD, max_steps=20, learning_rate=0.02)
-    assert isinstance(carry_out(run)[-1], Finished)
+    events = carry_out(run)
+    assert isinstance(events[-1], Finished)
+    moved = [event for event in events if isinstance(event, RanksMoved)]
+    assert [event.total for event in moved] == sorted((event.total for event in moved), reverse=True)
+    assert moved[0].total > moved[-1].total
+    assert json.loads(moved[-1].ranks)["layers.0.self_attn.q_proj"] <= 6
     pattern = json.loads((run.adapter / "adapter_config.json").read_text())["rank_pattern"]
     ranks = [sum(mask) for mask in pattern.values()]
-    assert sum(ranks) == 2 * len(ranks)
+    assert sum(ranks) == 2 * len(ranks) == moved[-1].total
     with torch.no_grad():
         plain = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(tiny_model_folder), run.adapter).eval()
         assert torch.allclose(plain(ids).logits, trained[0], atol=1e-4)

@@ -15,8 +15,17 @@ from pathlib import Path
 from typing import Any
 from zlib import crc32
 
-from workbench.events import Answered, Evaluated, Event, Resumed, StepLogged
-from workbench.records import Checkpoint, EvaluationColumns, MetricsDelta, Record, Run, SampleAnswer, StepColumns
+from workbench.events import Answered, Evaluated, Event, RanksMoved, Resumed, StepLogged
+from workbench.records import (
+    Checkpoint,
+    EvaluationColumns,
+    MetricsDelta,
+    RankState,
+    Record,
+    Run,
+    SampleAnswer,
+    StepColumns,
+)
 from workbench.runs.events_log import Place
 from workbench.runs.migrations import MIGRATIONS
 from workbench.runs.progress import Progress
@@ -24,10 +33,12 @@ from workbench.runs.progress import Progress
 _STEP = tuple(StepColumns.model_fields)
 _EVALUATION = tuple(EvaluationColumns.model_fields)
 _ANSWER = tuple(SampleAnswer.model_fields)
+_RANKS = tuple(RankState.model_fields)
 _TABLES: tuple[tuple[str, tuple[str, ...], type[Event]], ...] = (
     ("steps", _STEP, StepLogged),
     ("evaluations", _EVALUATION, Evaluated),
     ("answers", _ANSWER, Answered),
+    ("ranks", _RANKS, RanksMoved),
 )
 """What is kept of a run's events: the table, its columns, and the event that is a row of it."""
 
@@ -149,7 +160,7 @@ class Index:
             number, seq, resumed = row
             reset = after > seq or 0 < after < resumed
             since = (number, 0 if reset else after)
-            steps, evaluations, answers = (
+            steps, evaluations, answers, ranks = (
                 connection.execute(
                     f"SELECT {', '.join(names)} FROM {table} WHERE run = ? AND seq > ? ORDER BY seq", since
                 ).fetchall()
@@ -162,6 +173,7 @@ class Index:
             steps=StepColumns.model_construct(None, **_columns(_STEP, steps)),
             evaluations=EvaluationColumns.model_construct(None, **_columns(_EVALUATION, evaluations)),
             answers=tuple(SampleAnswer(**dict(zip(_ANSWER, row, strict=True))) for row in answers),
+            ranks=tuple(RankState(**dict(zip(_RANKS, row, strict=True))) for row in ranks),
         )
 
     # --- connections ---

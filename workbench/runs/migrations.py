@@ -59,4 +59,17 @@ MIGRATIONS: dict[str, tuple[str, ...]] = {
         ) WITHOUT ROWID
         """,
     ),
+    "0003_moving_ranks": (
+        """
+        CREATE TABLE ranks (
+            run INTEGER NOT NULL REFERENCES runs (number) ON DELETE CASCADE,
+            seq INTEGER NOT NULL,
+            time REAL NOT NULL,
+            step INTEGER NOT NULL,
+            total INTEGER NOT NULL,
+            ranks TEXT NOT NULL,
+            PRIMARY KEY (run, seq)
+        ) WITHOUT ROWID
+        """,
+    ),
 }

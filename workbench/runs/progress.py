@@ -20,6 +20,7 @@ from workbench.events import (
     Finished,
     Phase,
     PhaseChanged,
+    RanksMoved,
     Resumed,
     Started,
     StepLogged,
@@ -82,7 +83,7 @@ def _changes(progress: Progress, event: Event) -> dict[str, Any]:
             return {"step": event.step, "last": event, "seconds_per_step": _pace(progress, event)}
         case Evaluated():
             return {"evaluations": (*progress.evaluations, event)}
-        case Answered():
+        case Answered() | RanksMoved():
             return {}
         case CheckpointSaved():
             return {"saved": {**progress.saved, event.name: event.eval_loss}}

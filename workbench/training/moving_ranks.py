@@ -55,6 +55,11 @@ class MovingRanks:
         """After optimizer step `number`, counted from 1, and before its gradients are dropped."""
         self._adalora.update_and_allocate(number)  # type: ignore[no-untyped-call]
 
+    def left(self) -> dict[str, int]:
+        """The ranks that each module has left; nothing before the first were taken."""
+        pattern: dict[str, list[bool]] = self._config.rank_pattern or {}
+        return {name.partition(".lora_E")[0].removeprefix("model."): sum(mask) for name, mask in pattern.items()}
+
     def regulariser(self) -> Tensor:
         """The mean distance of P·Pᵀ and Qᵀ·Q from the identity, times its weight."""
         distances = [_distance(matrix) for matrix in self._matrices()]

@@ -6,6 +6,7 @@ Knows a run only through what it is handed; when to evaluate, save and stop is d
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from transformers import Trainer, TrainingArguments
 from transformers.trainer_callback import DefaultFlowCallback, PrinterCallback, ProgressCallback, TrainerCallback
 
 from workbench.config import TrainingConfig
-from workbench.events import Evaluated, Phase
+from workbench.events import Evaluated, Phase, RanksMoved
 from workbench.training.adapter import save_learnt
 from workbench.training.batches import Batch, EpochLoader, ShuffledBatches
 from workbench.training.checkpoints import Checkpoints, Progress
@@ -34,6 +35,9 @@ from workbench.training.report import Report
 from workbench.training.rows import Row, Rows
 from workbench.training.samples import Samples
 from workbench.training.starting_point import StartingPoint, learnt_half
+
+_RANKS_TOLD = 20
+"""How often a run whose ranks move tells them."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +76,7 @@ class RunTrainer(Trainer):
         self.ranks = MovingRanks.of(model)
         if self.ranks:
             self.ranks.plan(lesson.plan.total_steps)
-            self.add_callback(_AfterStep(self.ranks))
+            self.add_callback(_AfterStep(self.ranks, report, lesson.plan.total_steps))
 
     def learn(self, checkpoint: Path | None, done: int) -> None:
         """Train from the start, or on from `checkpoint`, at which `done` steps were taken."""
@@ -218,11 +222,17 @@ class RunTrainer(Trainer):
 class _AfterStep(TrainerCallback):
     """Lets AdaLoRA prune while the gradients of the step are still there."""
 
-    def __init__(self, ranks: MovingRanks) -> None:
+    def __init__(self, ranks: MovingRanks, report: Report, total_steps: int) -> None:
         self._ranks = ranks
+        self._report = report
+        self._tell_every = max(1, total_steps // _RANKS_TOLD)
 
     def on_optimizer_step(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        self._ranks.step(state.global_step + 1)
+        step = state.global_step + 1
+        self._ranks.step(step)
+        left = self._ranks.left()
+        if left and step % self._tell_every == 0:
+            self._report.write(RanksMoved(step=step, total=sum(left.values()), ranks=json.dumps(left)))
 
 
 def _optimizer(training: TrainingConfig, machine: Machine) -> str:

@@ -12,16 +12,19 @@ export class History {
     this.steps = {};
     this.evaluations = {};
     this.answers = [];
+    this.ranks = [];
   }
 
   /** Take in what is new; returns whether anything was. */
   add(delta) {
     if (delta.reset) this.clear();
     const answers = delta.answers ?? [];
-    const changed = delta.reset || delta.steps.step.length > 0 || delta.evaluations.step.length > 0 || answers.length > 0;
+    const ranks = delta.ranks ?? [];
+    const changed = delta.reset || delta.steps.step.length > 0 || delta.evaluations.step.length > 0 || answers.length > 0 || ranks.length > 0;
     extend(this.steps, delta.steps);
     extend(this.evaluations, delta.evaluations);
     this.answers.push(...answers);
+    this.ranks.push(...ranks);
     this.cursor = delta.cursor;
     return changed;
   }

@@ -9,6 +9,7 @@ import { History } from "./history.js";
 import { Poll } from "./poll.js";
 import { RunActions } from "./run_actions.js";
 import { AnswerTimeline } from "./run_answers.js";
+import { RankMap } from "./run_ranks.js";
 import { CheckpointTable } from "./run_checkpoints.js";
 import { factsOf, lineage, shareDone, warningsOf } from "./run_facts.js";
 import { FailurePanel } from "./run_failure.js";
@@ -29,6 +30,7 @@ export class RunView {
     this.failure = new FailurePanel(host);
     this.checkpoints = new CheckpointTable(this.actions);
     this.answers = new AnswerTimeline((step) => this.curve.mark(step));
+    this.ranks = new RankMap();
     this.build();
     this.poll = new Poll(() => this.refresh(), () => this.pause());
     this.clock = setInterval(() => this.tellAge(), 1000);
@@ -69,6 +71,7 @@ export class RunView {
       h("section", { class: "lw-panel" }, this.bar, this.facts),
       h("div", { class: "lw-beside" },
         h("section", { class: "lw-panel" }, curveControls(this.curve), this.waiting, this.plot), this.answers.element),
+      this.ranks.element,
       h("section", { class: "lw-panel" }, h("h2", {}, "Checkpoints"), this.checkpoints.element),
       this.logPanel,
     );
@@ -84,6 +87,7 @@ export class RunView {
       this.plot.hidden = this.history.length === 0;
       if (grown) {
         this.answers.show(this.history);
+        this.ranks.show(this.history.ranks);
         await this.curve.show([{ name: run.name, history: this.history }]);
       }
       this.showLog(log);
