@@ -126,7 +126,8 @@ class Train:
     def recount(self, values: Values) -> str:
         """The number for what the form says now; a dash and the reason while that is wrong."""
         try:
-            return count_panel(self._services.count(self._form.read_method(values)))
+            config = self._form.read_method(values)
+            return count_panel(self._services.count(config), config)
         except WorkbenchError as error:
             return no_count(error.message)
 

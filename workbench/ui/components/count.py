@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import html
+import json
 from collections.abc import Iterable
 
+from workbench.config import RunConfig
 from workbench.numbers import share, size
 from workbench.records import ParameterCount, ParameterGroup
 
@@ -12,8 +14,8 @@ FP32, BF16, ADAM = 4, 2, 8
 """Bytes a parameter takes: in the adapter's file, in a half-size one, and in AdamW's two moments."""
 
 
-def count_panel(count: ParameterCount) -> str:
-    """The live result beside the form."""
+def count_panel(count: ParameterCount, config: RunConfig) -> str:
+    """The live result beside the form; it bears what was counted, for the page's script to ask again with a slider."""
     trained = count.trainable + count.head
     facts = [
         ("of the base model", share(count.trainable, count.base)),
@@ -29,10 +31,16 @@ def count_panel(count: ParameterCount) -> str:
         facts.append(("task head, trained beside it", f"{count.head:,}"))
     listed = "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in facts)
     return (
-        '<section class="lw-count" aria-label="Trainable parameters">'
+        f'<section class="lw-count" aria-label="Trainable parameters" data-config="{_counted(config)}">'
         f'<p class="lw-label">Trainable parameters</p><p class="lw-number" aria-live="polite">{count.trainable:,}</p>'
         f'<dl class="lw-facts">{listed}</dl></section>'
     )
+
+
+def _counted(config: RunConfig) -> str:
+    """Base model and method alone, as an attribute's text."""
+    told = {"base_model": config.base_model, "method": config.method.model_dump(mode="json")}
+    return html.escape(json.dumps(told), quote=True)
 
 
 def no_count(reason: str) -> str:

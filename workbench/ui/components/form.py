@@ -19,6 +19,8 @@ from workbench.errors import Problem
 
 WRONG = "lw-wrong"
 """The class of a field with a problem."""
+LIVE = "lw-live"
+"""The class of a slider, and with a dash and the field's name after it of that one: the page's script listens there."""
 
 Updates = dict[Component, Any]
 C = TypeVar("C", bound=Component)
@@ -30,6 +32,7 @@ class Form:
     def __init__(self) -> None:
         self.components: dict[str, Component] = {}
         self._help: dict[str, str] = {}
+        self._classes: dict[str, list[str]] = {}
         self._optional: set[str] = set()
 
     def add(
@@ -42,12 +45,13 @@ class Form:
         """
         if _plain_type(field.annotation)[1]:
             self._optional.add(path)
-        return self.adopt(path, _component(field, slider, lines), field.description or "")
+        return self.adopt(path, _component(field, slider, lines, path.rpartition(".")[2]), field.description or "")
 
     def adopt(self, path: str, component: C, help_text: str = "") -> C:
         """Let a component made elsewhere stand for the field at `path`."""
         self.components[path] = component
         self._help[path] = help_text
+        self._classes[path] = list(component.elem_classes or ())
         return component
 
     def add_part(self, prefix: str, part: type[Part], names: Iterable[str]) -> list[Component]:
@@ -94,13 +98,13 @@ class Form:
             if path is not None:
                 wrong.setdefault(path, []).append(problem)
         updates: Updates = {
-            self.components[path]: gr.update(info=self._help[path], elem_classes=[])
+            self.components[path]: gr.update(info=self._help[path], elem_classes=self._classes[path])
             for path in marked
             if path in self.components and path not in wrong
         }
         for path, found in wrong.items():
             text = " ".join(f"{problem.message} {problem.remedy}".strip() for problem in found)
-            updates[self.components[path]] = gr.update(info=text, elem_classes=[WRONG])
+            updates[self.components[path]] = gr.update(info=text, elem_classes=[*self._classes[path], WRONG])
         return updates, list(wrong)
 
     def _owner(self, field: str | None) -> str | None:
@@ -128,7 +132,7 @@ class _Absent:
 _ABSENT = _Absent()
 
 
-def _component(field: FieldInfo, slider: tuple[float, float, float] | None, lines: int) -> Component:
+def _component(field: FieldInfo, slider: tuple[float, float, float] | None, lines: int, name: str) -> Component:
     kind, optional = _plain_type(field.annotation)
     label, info = field.title or "", field.description or ""
     default = None if field.is_required() else field.get_default(call_default_factory=True)
@@ -138,7 +142,8 @@ def _component(field: FieldInfo, slider: tuple[float, float, float] | None, line
         return gr.Checkbox(value=bool(default), label=label, info=info)
     if kind in (int, float) and slider is not None:
         low, high, step = slider
-        return gr.Slider(low, high, value=default, step=step, label=label, info=info)
+        classes = [LIVE, f"{LIVE}-{name}"]
+        return gr.Slider(low, high, value=default, step=step, label=label, info=info, elem_classes=classes)
     if kind in (int, float):
         step = 1 if kind is int else 0.0001
         hint = "automatic" if optional else None
