@@ -6,6 +6,7 @@ equation 4, which peft adds only where a model computes its own loss, and to kee
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,8 @@ class MovingRanks:
                 remedy="Train longer, or choose LoRA.",
                 field="training.max_steps",
             )
+        # A module that lost all its ranks is no fault, whatever peft suspects when it saves one.
+        warnings.filterwarnings("ignore", message=r".*LoRA tensor\(s\) have invalid shape")
         self._config.total_step = total_steps
         self._config.tinit = total_steps // 10
         self._config.tfinal = 3 * total_steps // 10
