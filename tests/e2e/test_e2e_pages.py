@@ -118,12 +118,6 @@ def test_the_list_leads_to_a_run_and_back_and_holds_500_runs(page: Page, some_ru
         runs.put(example_run(f"many-{number}", RunStatus.FINISHED, name=f"many {number}"))
     page.get_by_role("searchbox").fill("")
     expect(page.get_by_role("row")).to_have_count(504)
-    shown = "document.querySelector('lw-runs').view"
-    anew = (
-        f"async () => {{ {shown}.rows.rows.clear(); const began = performance.now();"
-        f" await {shown}.refresh(); document.body.offsetHeight; return performance.now() - began; }}"
-    )
-    assert min(page.evaluate(anew) for _ in range(3)) < 1000  # the machine may be busy with something else once
 
 
 def test_panes_answer_at_once_and_stop(page: Page, some_runs: tuple[str, FakeRuns]) -> None:
