@@ -250,7 +250,7 @@ def _drawn(address: str) -> float:
         page = browser.new_page()
         page.goto(f"{address}/runs")
         page.get_by_role("row").nth(RUNS).wait_for()
-        spent = [page.evaluate(anew) for _ in range(5)]
+        spent = [float(page.evaluate(anew)) for _ in range(5)]
         browser.close()
     return statistics.median(spent)
 
