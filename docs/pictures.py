@@ -50,10 +50,11 @@ def address_of(server: subprocess.Popen[str]) -> str:
 
 
 def take_all(browser: Browser, address: str, out: Path) -> None:
-    """Train, a run, a comparison and the playground; light, dark, and as a phone shows them."""
+    """Train, data, a run, a comparison and the playground; light, dark, and as a phone shows them."""
     for scheme in ("light", "dark"):
         page = browser.new_page(viewport=WIDE, color_scheme=scheme)
         run = train(page, address, out / f"train-{scheme}.png")
+        data(page, address, out / f"data-{scheme}.png")
         show_run(page, address, run, out / f"run-{scheme}.png")
         compare(page, address, out / f"comparison-{scheme}.png")
         talk(page, address, run, out / f"playground-{scheme}.png")
@@ -71,6 +72,16 @@ def train(page: Page, address: str, picture: Path) -> str:
     page.screenshot(path=picture)
     runs = page.evaluate("() => fetch('api/runs').then(answer => answer.json())")
     return str(runs[0]["id"])
+
+
+def data(page: Page, address: str, picture: Path) -> None:
+    """The sample, its rows as the base model sees them, and its figures."""
+    page.goto(f"{address}/data")
+    page.get_by_role("link", name="Swedish construction FAQ").first.click()
+    page.get_by_text("rows are counted").wait_for(timeout=ANSWER_MILLISECONDS)
+    page.locator(".lw-tokens .lw-trained").first.wait_for(timeout=ANSWER_MILLISECONDS)
+    settle(page)
+    page.screenshot(path=picture)
 
 
 def settle(page: Page) -> None:

@@ -186,8 +186,8 @@ def _activation_bytes(footprint: Footprint, setting: Setting) -> float:
     hidden, keys, inner = blueprint.hidden_size, blueprint.kv_width, blueprint.intermediate_size
     if setting.fused:
         kept, working = 16 * hidden + 8 * keys + 8 * inner, 16 * hidden + 16 * inner
-        if setting.checkpointing:  # a layer stands there as computed anew and as its gradients
-            return 2 * (kept + working) + 4 * hidden * blueprint.num_layers
+        if setting.checkpointing:  # a layer stands there as computed anew and as its gradients, with room between
+            return 2.5 * (kept + working) + 4 * hidden * blueprint.num_layers
         return kept * blueprint.num_layers + working
     layer = 16 * hidden + 8 * keys + 12 * inner if setting.single else 12 * hidden + 4 * keys + 6 * inner
     kept = layer * blueprint.num_layers + _target_input_bytes(footprint, setting)
