@@ -18,29 +18,36 @@ def explained(name: str, home: Home) -> Iterator[None]:
 
     try:
         yield
-    except errors.DryRunError as error:  # says nothing itself: its cause does
-        with explained(name, home):
-            raise error.__cause__ or ConnectionError(str(error)) from error
-    except errors.GatedRepoError as error:
-        raise WorkbenchError(
+    except (HTTPError, OSError, errors.HFValidationError, errors.DryRunError) as error:
+        told = error.__cause__ if isinstance(error, errors.DryRunError) else error  # a dry run says nothing itself
+        raise _refusal(told, name, home) from error
+
+
+def _refusal(error: BaseException | None, name: str, home: Home) -> WorkbenchError:
+    """What an error of the hub client means."""
+    from httpx2 import HTTPError
+    from huggingface_hub import errors
+
+    absent = (errors.RepositoryNotFoundError, errors.HFValidationError, errors.RemoteEntryNotFoundError)
+    if isinstance(error, errors.GatedRepoError):
+        return WorkbenchError(
             f"{name} is gated: its licence must be accepted first.",
             remedy=f"Accept it at https://huggingface.co/{name}, then start with HF_TOKEN in the environment.",
             field="base_model",
-        ) from error
-    except (errors.RepositoryNotFoundError, errors.HFValidationError, errors.RemoteEntryNotFoundError) as error:
-        raise WorkbenchError(
+        )
+    if isinstance(error, absent):
+        return WorkbenchError(
             f"The hub has no model {name}, or it is private.",
             remedy="Check the spelling; a private model needs HF_TOKEN in the environment.",
             field="base_model",
-        ) from error
-    except (HTTPError, ConnectionError, errors.LocalEntryNotFoundError) as error:
-        raise unreachable(name, home) from error
-    except OSError as error:
-        raise WorkbenchError(
-            f"Downloading {name} failed: {error}.",
-            remedy="Check the disk and try again; the download goes on where it stopped.",
-            field="base_model",
-        ) from error
+        )
+    if error is None or isinstance(error, (HTTPError, ConnectionError, errors.LocalEntryNotFoundError)):
+        return unreachable(name, home)
+    return WorkbenchError(
+        f"Downloading {name} failed: {error}.",
+        remedy="Check the disk and try again; the download goes on where it stopped.",
+        field="base_model",
+    )
 
 
 def unreachable(name: str, home: Home) -> WorkbenchError:
