@@ -120,6 +120,14 @@ def test_the_list_leads_to_a_run_and_back_and_holds_500_runs(page: Page, some_ru
     expect(page.get_by_role("row")).to_have_count(504)
 
 
+def test_an_adapter_that_is_gone_is_never_replaced_by_another(page: Page, some_runs: tuple[str, FakeRuns]) -> None:
+    page.goto(f"{some_runs[0]}/playground?adapters=gone")
+    expect(page.get_by_label("Who answers").nth(1).locator("option:checked")).to_have_text(
+        "gone: no adapter of this name"
+    )
+    expect(page.get_by_label("Who answers").nth(0).locator("option:checked")).to_have_text("Base model")
+
+
 def test_panes_answer_at_once_and_stop(page: Page, some_runs: tuple[str, FakeRuns]) -> None:
     page.goto(f"{some_runs[0]}/playground?adapters=done")
     panes = page.locator(".lw-pane")

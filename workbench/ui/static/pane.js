@@ -27,9 +27,11 @@ export class Pane {
     return this.controller !== null;
   }
 
-  /** Offer `choices`, keeping the chosen one where it is still there. */
+  /** Offer `choices`; one that was asked for and is not among them is named as such, never replaced by another. */
   offer(choices, chosen = this.model) {
-    setChildren(this.menu, choices.map((choice) => h("option", { value: choice.id, selected: choice.id === chosen }, choice.label)));
+    const missing = chosen && !choices.some((choice) => choice.id === chosen);
+    const all = missing ? [...choices, { id: chosen, label: `${chosen}: no adapter of this name` }] : choices;
+    setChildren(this.menu, all.map((choice) => h("option", { value: choice.id, selected: choice.id === chosen }, choice.label)));
     this.menu.setAttribute("title", this.menu.selectedOptions[0]?.text ?? "");
   }
 
