@@ -90,6 +90,8 @@ def some_runs(scripted: Scripted) -> Scripted:
 
     runs = scripted.runs
     runs.runs.clear()
+    runs.order.clear()
+    runs.paused = False
     runs.put(example_run("done", RunStatus.FINISHED, name="faq, rank 16", step=120, best_eval_loss=1.42))
     runs.put(
         example_run(
