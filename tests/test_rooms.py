@@ -20,7 +20,19 @@ ROOT = Path(workbench.__file__).parent
 TORCH = {"torch", "transformers", "peft", "bitsandbytes", "accelerate"}
 HEAVY = TORCH | {"datasets", "pandas", "plotly", "gradio", "pyarrow", "scipy"}
 
-FOUNDATIONS = {"config", "records", "events", "errors", "registry", "home", "presets", "config_file", "numbers"}
+FOUNDATIONS = {
+    "config",
+    "records",
+    "events",
+    "errors",
+    "registry",
+    "home",
+    "presets",
+    "config_file",
+    "recipes",
+    "finlora",
+    "numbers",
+}
 REGISTRIES = {"methods", "formats", "tasks"}
 ROOMS: dict[str, set[str]] = {
     "methods": {"calculator"},
