@@ -142,7 +142,7 @@ def _hub_card(card: BaseModelCard, offered: HubModel) -> BaseModelCard:
         "parameters": offered.parameters or card.parameters,
         "download_bytes": offered.download_bytes,
         "gated": offered.gated,
-        "obstacle": "" if offered.safetensors else f"{without_safetensors(card.name)}",
+        "obstacle": "" if offered.safetensors else str(without_safetensors(card.name)),
     }
     return card.model_copy(update=told)
 
