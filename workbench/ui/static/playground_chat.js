@@ -1,0 +1,114 @@
+// Chat: one prompt to all panes at once, over as many turns as one likes.
+
+import { h } from "./dom.js";
+import { Pane } from "./pane.js";
+import { Conversation } from "./playground_conversation.js";
+import { MOST_SEATS } from "./playground_lineup.js";
+
+/** The mode, as `playground_modes.js` says what one is. */
+export const mode = (lineup) => new Chat(lineup);
+
+class Chat {
+  constructor(lineup) {
+    this.lineup = lineup;
+    this.conversation = new Conversation();
+    this.panes = [];
+    this.paneBox = h("div", { class: "lw-panes" });
+    this.addButton = h("button", { class: "lw-button", onclick: () => lineup.add() }, "Add a pane");
+    this.notice = h("div", {});
+    this.element = h("div", { class: "lw-chat" }, h("div", { class: "lw-buttons" }, this.addButton), this.notice, this.paneBox, this.askForm());
+    lineup.addEventListener("seats", () => this.seat());
+    lineup.addEventListener("base", () => this.begin());
+    lineup.addEventListener("choices", () => this.panes.forEach((pane) => pane.head.draw()));
+    lineup.addEventListener("seat", ({ seat }) => this.seatChanged(seat));
+    this.seat();
+  }
+
+  show() {
+    this.prompt.focus({ preventScroll: true });
+  }
+
+  hide() {}
+
+  close() {
+    this.stop();
+  }
+
+  /** A pane for each seat; those that stay keep what they show. */
+  seat() {
+    const kept = new Map(this.panes.map((pane) => [pane.seat, pane]));
+    this.panes = this.lineup.seats.map((seat) => kept.get(seat) ?? new Pane(this, seat));
+    for (const [seat, pane] of kept) if (!this.lineup.seats.includes(seat)) pane.stop();
+    this.paneBox.replaceChildren(...this.panes.map((pane) => pane.element));
+    this.addButton.disabled = this.panes.length >= MOST_SEATS;
+    this.changed();
+  }
+
+  begin() {
+    this.stop();
+    this.conversation.clear();
+    this.seat();
+    this.panes.forEach((pane) => pane.draw());
+  }
+
+  /** Answers belong to whoever gave them: another one at the same place has to give its own. */
+  seatChanged(seat) {
+    const pane = this.panes.find((each) => each.seat === seat);
+    pane.head.draw();
+    if (pane.answeredBy === seat.toString()) return;
+    pane.answeredBy = seat.toString();
+    pane.stop();
+    this.conversation.forget(seat);
+    pane.draw();
+    this.changed();
+  }
+
+  /** A pane began or ended, or says something else. */
+  changed() {
+    const busy = this.panes.some((pane) => pane.busy);
+    this.sendButton.disabled = busy;
+    this.stopButton.disabled = !busy;
+  }
+
+  askForm() {
+    this.prompt = h("textarea", { rows: "2", required: true, placeholder: "What do you want to ask?", "aria-label": "Prompt" });
+    this.prompt.addEventListener("keydown", (event) => {
+      if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
+        event.preventDefault();
+        this.send();
+      }
+    });
+    this.sendButton = h("button", { class: "lw-button lw-primary", onclick: () => this.send() }, "Send to all");
+    this.stopButton = h("button", { class: "lw-button", disabled: true, onclick: () => this.stop() }, "Stop all");
+    const clear = h("button", { class: "lw-button", onclick: () => this.begin() }, "Clear");
+    return h("div", { class: "lw-panel lw-ask" }, this.prompt, h("div", { class: "lw-buttons" }, this.sendButton, this.stopButton, clear));
+  }
+
+  async send() {
+    const prompt = this.prompt.value.trim();
+    if (!prompt || !this.panes.length || this.panes.some((pane) => pane.busy)) return;
+    this.prompt.value = "";
+    this.conversation.prompts.push(prompt);
+    this.panes.forEach((pane) => pane.draw());
+    await this.catchUp();
+  }
+
+  /** Ask another prompt at `place`: it and all after it are answered anew, by all. */
+  async editPrompt(place, text) {
+    this.stop();
+    this.conversation.prompts[place] = text;
+    for (const pane of this.panes) {
+      this.conversation.cut(pane.seat, place);
+      pane.draw();
+    }
+    await this.catchUp();
+  }
+
+  catchUp() {
+    return Promise.all(this.panes.map((pane) => pane.catchUp()));
+  }
+
+  stop() {
+    this.panes.forEach((pane) => pane.stop());
+  }
+}

@@ -1,0 +1,155 @@
+// Who sits in the panes and how they are asked: the one state that every mode of the playground shares.
+
+export const MOST_SEATS = 6;
+export const MOST_STRENGTH = 2;
+
+/** One who answers: the base, an adapter at some strength, or a model of another server. */
+export class Seat {
+  /**
+   * `model` is a model id without a strength; `endpoint` the address of another server, empty for the own engine.
+   * `system` and `sampling` are this seat's own, or null for those of all; `label` is how it was last called.
+   */
+  constructor({ model = "base", strength = 1, endpoint = "", label = "", system = null, sampling = null } = {}) {
+    Object.assign(this, { model, strength, endpoint, label, system, sampling });
+  }
+
+  /** A seat from how it stands in an address: `base`, `RUN@0.5`, `http://127.0.0.1:8000/v1|MODEL`. */
+  static parse(text) {
+    const place = text.indexOf("|");
+    if (place > 0) return new Seat({ endpoint: text.slice(0, place), model: text.slice(place + 1) });
+    const [model, strength] = text.split("@");
+    return new Seat({ model, strength: strength === undefined ? 1 : Number(strength) });
+  }
+
+  /** The model id that is asked. */
+  get id() {
+    return this.adapter && this.strength !== 1 ? `${this.model}@${this.strength}` : this.model;
+  }
+
+  /** Whether it is an adapter over the chosen base model. */
+  get adapter() {
+    return !this.endpoint && this.model !== "base";
+  }
+
+  toString() {
+    return this.endpoint ? `${this.endpoint}|${this.model}` : this.id;
+  }
+}
+
+/** Tells of `seats` (one came or went), `seat` (one changed), `base`, `choices` and `settings`, each as an event. */
+export class Lineup extends EventTarget {
+  /** @param {object[]} cards base models  @param {object[]} choices who can answer  @param {object} fields of sampling */
+  constructor(cards, choices, fields) {
+    super();
+    Object.assign(this, { cards, choices, fields, seats: [], baseModel: "", system: "" });
+    this.sampling = Object.fromEntries(Object.entries(fields).map(([name, field]) => [name, field.default]));
+  }
+
+  tell(kind, seat = null) {
+    this.dispatchEvent(Object.assign(new Event(kind), { seat }));
+  }
+
+  /** Who can answer over the chosen base model, the base first. */
+  offered() {
+    const base = { id: "base", label: "Base model", base_model: this.baseModel };
+    return [base, ...this.choices.filter((choice) => choice.id !== "base" && choice.base_model === this.baseModel)];
+  }
+
+  /** Whether whoever sits there is still to be had; another server is asked when it is its turn. */
+  knows(seat) {
+    return Boolean(seat.endpoint) || this.offered().some((choice) => choice.id === seat.model);
+  }
+
+  /** How `seat` is called, with its strength where that is not the usual one. */
+  nameOf(seat) {
+    const found = this.offered().find((choice) => choice.id === seat.model);
+    const name = seat.endpoint ? seat.model : found?.label ?? (seat.label || seat.model);
+    return seat.adapter && seat.strength !== 1 ? `${name} at ${seat.strength}` : name;
+  }
+
+  /** The models of other servers that sit here. */
+  get outside() {
+    return this.seats.filter((seat) => seat.endpoint);
+  }
+
+  systemOf(seat) {
+    return (seat.system ?? this.system).trim();
+  }
+
+  samplingOf(seat) {
+    return seat.sampling ?? this.sampling;
+  }
+
+  /** What POST /api/chat is asked so that `seat` goes on with `turns` of `{ role, content }`. */
+  requestFor(seat, turns) {
+    const system = this.systemOf(seat);
+    return {
+      model: seat.id,
+      base_model: this.baseModel,
+      ...(seat.endpoint ? { endpoint: seat.endpoint } : {}),
+      messages: [...(system ? [{ role: "system", content: system }] : []), ...turns],
+      sampling: this.samplingOf(seat),
+    };
+  }
+
+  /** The base models that can be chosen, as `[reference, name]`. */
+  bases() {
+    const used = this.choices.filter((choice) => !choice.endpoint).map((choice) => choice.base_model);
+    const ready = this.cards.filter((card) => card.ready || used.includes(card.reference));
+    const cards = ready.length ? ready : this.cards.slice(0, 1);
+    const named = cards.map((card) => [card.reference, card.name]);
+    const others = [...new Set([...used, this.baseModel])].filter((base) => base && !named.some(([reference]) => reference === base));
+    return [...named, ...others.map((base) => [base, base])];
+  }
+
+  /** The base model that fits `seats`, or the one of the newest adapter. */
+  baseFor(seats) {
+    const found = this.choices.find((choice) => choice.id !== "base" && (!seats || seats.some((seat) => seat.model === choice.id)));
+    return found?.base_model ?? this.bases()[0][0];
+  }
+
+  /** Base and the newest adapter of the base model. */
+  usual() {
+    const newest = this.offered().find((choice) => choice.id !== "base");
+    return ["base", newest?.id].filter(Boolean).map((model) => new Seat({ model }));
+  }
+
+  setBase(baseModel) {
+    this.baseModel = baseModel;
+    this.seats = this.usual();
+    this.tell("base");
+  }
+
+  setChoices(choices) {
+    this.choices = choices;
+    this.tell("choices");
+  }
+
+  add(seat = this.next()) {
+    if (this.seats.length >= MOST_SEATS) return;
+    this.seats.push(seat);
+    this.tell("seats", seat);
+  }
+
+  /** One who does not sit here yet, else the base. */
+  next() {
+    const free = this.offered().find((choice) => !this.seats.some((seat) => !seat.endpoint && seat.model === choice.id));
+    return new Seat({ model: free?.id ?? "base" });
+  }
+
+  remove(seat) {
+    this.seats = this.seats.filter((other) => other !== seat);
+    this.tell("seats", seat);
+  }
+
+  /** Change who sits at `seat`, or how it is asked. */
+  change(seat, changes) {
+    Object.assign(seat, changes);
+    this.tell("seat", seat);
+  }
+
+  set(changes) {
+    Object.assign(this, changes);
+    this.tell("settings");
+  }
+}

@@ -1,0 +1,97 @@
+// One seat's controls: who answers, at which strength, and whether it has settings of its own.
+
+import { h, setChildren, setText } from "./dom.js";
+import { MOST_SEATS, MOST_STRENGTH, Seat } from "./playground_lineup.js";
+import { settingsForm } from "./playground_settings.js";
+
+export class SeatHead {
+  /** @param {HTMLElement[]} buttons  what else stands in the row, such as a stop button */
+  constructor(lineup, seat, ...buttons) {
+    Object.assign(this, { lineup, seat });
+    this.menu = h("select", { "aria-label": "Who answers", onchange: () => this.choose(this.menu.value) });
+    this.slider = h("input", { type: "range", min: "0", max: String(MOST_STRENGTH), step: "0.05" });
+    this.amount = h("output", {});
+    this.slider.addEventListener("input", () => setText(this.amount, amountText(this.slider.value)));
+    this.slider.addEventListener("change", () => lineup.change(seat, { strength: Number(this.slider.value) }));
+    this.strength = h("label", { class: "lw-strength" }, h("span", {}, "Strength"), this.slider, this.amount);
+    const close = h("button", { class: "lw-button lw-icon", "aria-label": "Close this pane", title: "Close this pane", onclick: () => lineup.remove(seat) }, "×");
+    this.own = h("details", { class: "lw-more lw-own" });
+    this.element = h("div", { class: "lw-seat" }, h("div", { class: "lw-pane-head" }, this.menu, ...buttons, close), this.strength, this.own);
+    this.draw();
+  }
+
+  choose(value) {
+    const { model, endpoint } = value.includes("|") ? Seat.parse(value) : { model: value, endpoint: "" };
+    this.lineup.change(this.seat, { model, endpoint, strength: 1, label: "" });
+  }
+
+  /** Offer who can answer; one that was asked for and is not there is named as such, never replaced by another. */
+  draw() {
+    const { seat, lineup } = this;
+    const value = seat.endpoint ? String(seat) : seat.model;
+    setChildren(this.menu, ...groups(lineup, seat).map(([title, options]) => {
+      const items = options.map(([id, label]) => h("option", { value: id, selected: id === value }, label));
+      return title ? h("optgroup", { label: title }, ...items) : items;
+    }).flat());
+    this.menu.title = this.menu.selectedOptions[0]?.text ?? "";
+    this.strength.hidden = !seat.adapter;
+    this.slider.value = String(seat.strength);
+    setText(this.amount, amountText(seat.strength));
+    this.drawOwn();
+  }
+
+  drawOwn() {
+    const { seat, lineup } = this;
+    const own = seat.sampling !== null;
+    if (this.own.childElementCount && own === this.drawnOwn) return;
+    this.drawnOwn = own;
+    const tick = h("input", { type: "checkbox", checked: own, onchange: () => this.setOwn(tick.checked) });
+    setChildren(this.own, h("summary", {}, own ? "Own settings" : "Settings of all"),
+      h("label", { class: "lw-check" }, tick, "Own system prompt and sampling"),
+      own ? settingsForm(lineup.fields, { system: seat.system, sampling: seat.sampling }, (changes) => lineup.change(seat, changes)) : null);
+  }
+
+  setOwn(own) {
+    const { seat, lineup } = this;
+    lineup.change(seat, own ? { system: lineup.system, sampling: { ...lineup.sampling } } : { system: null, sampling: null });
+    this.own.querySelector("input").focus();
+  }
+}
+
+const amountText = (strength) => `× ${Number(strength).toFixed(2)}`;
+
+/** What the menu offers, as `[title, [[value, text], …]]`. */
+function groups(lineup, seat) {
+  const offered = lineup.offered();
+  const runs = offered.filter((choice) => choice.id !== "base" && !choice.added);
+  const added = offered.filter((choice) => choice.added);
+  const named = (choices) => choices.map((choice) => [choice.id, choice.label]);
+  const found = [["", [["base", "Base model"]]], ["Adapters of runs", named(runs)], ["Added adapters", named(added)],
+    ["Other servers", lineup.outside.map((other) => [String(other), `${other.model} (${other.endpoint})`])]];
+  if (!lineup.knows(seat)) found.push(["Not there any more", [[seat.model, `${seat.label || seat.model}: no adapter of this name`]]]);
+  return found.filter(([, options]) => options.length);
+}
+
+/** All seats in a row, for a mode that does not show them as panes. */
+export class SeatStrip {
+  constructor(lineup) {
+    this.lineup = lineup;
+    this.box = h("div", { class: "lw-strip" });
+    this.button = h("button", { class: "lw-button", onclick: () => lineup.add() }, "Add a pane");
+    this.heads = [];
+    this.element = h("section", { class: "lw-panel", "aria-label": "Seats" }, this.box, this.button);
+    for (const kind of ["seats", "base", "replaced"]) lineup.addEventListener(kind, () => this.draw());
+    for (const kind of ["seat", "choices"]) lineup.addEventListener(kind, () => this.heads.forEach((head) => head.draw()));
+  }
+
+  show(shown) {
+    this.element.hidden = !shown;
+    this.draw();
+  }
+
+  draw() {
+    this.heads = this.element.hidden ? [] : this.lineup.seats.map((seat) => new SeatHead(this.lineup, seat));
+    setChildren(this.box, ...this.heads.map((head) => head.element));
+    this.button.disabled = this.lineup.seats.length >= MOST_SEATS;
+  }
+}
