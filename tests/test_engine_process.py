@@ -169,6 +169,40 @@ def test_refusals_reach_the_pane(playground: Playground, base_model: str, engine
         list(playground.stream("base", base_model, too_long, SHORT))
 
 
+def test_old_turns_are_left_out_where_the_context_is_full_and_it_says_so(
+    playground: Playground, base_model: str
+) -> None:
+    turns = [Message(role="system", content="Be brief.")]
+    for number in range(20):
+        turns.append(Message(role="user", content=f"What is door {number} made of?"))
+        turns.append(Message(role="assistant", content="The door is made of clay and sand."))
+    turns.append(QUESTION[0])
+    facts = list(playground.stream("one", base_model, turns, SHORT))[-1].facts
+    assert facts is not None
+    assert facts.cut_turns >= 2
+    assert facts.cut_turns % 2 == 0
+    assert facts.cut_tokens > 50
+    assert 100 < facts.prompt_tokens <= 256 - 64
+    short = list(playground.stream("one", base_model, QUESTION, SHORT))[-1].facts
+    assert short is not None
+    assert (short.cut_turns, short.cut_tokens) == (0, 0)
+
+
+def test_distance_and_likelihood_of_an_answer_can_be_asked(playground: Playground, base_model: str) -> None:
+    told = playground.compare("one", base_model, QUESTION)
+    assert told.distance.kl > 0.01
+    assert not told.distance.lower_bound
+    _, end = answer(playground, "one", base_model)
+    assert end.facts is not None
+    assert end.facts.distance is not None
+    assert told.distance.kl == pytest.approx(end.facts.distance.kl, rel=1e-3)
+    assert playground.compare("one@0", base_model, QUESTION).distance.kl < 1e-6
+    score = playground.score("one", base_model, QUESTION, "It is clay.", other="two")
+    assert "".join(token.text for token in score.tokens).startswith("It is clay.")
+    assert score.nll == pytest.approx(-sum(token.logprob for token in score.tokens))
+    assert score.other_nll != score.nll
+
+
 def test_the_token_is_needed(engine: EngineProcess) -> None:
     address = engine.client().base_url
     assert httpx.get(f"{address}/health").status_code == 401

@@ -54,12 +54,12 @@ def models() -> dict[str, PreTrainedModel]:
 def read_side_by_side(forward: Forward, rows: list[list[int]], cuts: list[list[int]]) -> list[torch.Tensor]:
     """The logits after each row's last token, when all rows are read together in pieces that end at `cuts`."""
     pasts = [forward.past() for _ in rows]
-    logits = torch.empty(0)
+    logits: list[torch.Tensor] = []
     for step in range(len(cuts[0])):
         starts = [0 if step == 0 else cut[step - 1] for cut in cuts]
         pieces = [row[start : cut[step]] for row, start, cut in zip(rows, starts, cuts, strict=True)]
         logits = forward([Stretch(piece, past, BASE_DOSE) for piece, past in zip(pieces, pasts, strict=True)])
-    return list(logits)
+    return [scores[-1] for scores in logits]
 
 
 @pytest.mark.parametrize("name", sorted(models()))

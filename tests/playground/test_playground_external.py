@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import random
 import socket
 import threading
 from collections.abc import Iterator
@@ -16,9 +18,20 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 from workbench.errors import WorkbenchError
 from workbench.playground import Sampling
 from workbench.playground.external import KEY_VARIABLE, external_models, stream_external
+from workbench.playground.external_distance import compare_external
 from workbench.records import Message
 
 QUESTION = [Message(role="user", content="?")]
+VOCABULARY = 50
+
+
+def _logprobs(seed: int) -> list[float]:
+    draw = random.Random(seed)
+    weights = [draw.random() ** 6 for _ in range(VOCABULARY)]
+    return [math.log(weight / sum(weights)) for weight in weights]
+
+
+LOGPROBS = {"base": _logprobs(1), "my-lora": _logprobs(2)}
 
 
 def stand_in(asked: list[dict[str, Any]]) -> FastAPI:
@@ -32,12 +45,33 @@ def stand_in(asked: list[dict[str, Any]]) -> FastAPI:
     async def chat(request: Request) -> Response:
         body = await request.json()
         asked.append({**body, "key": request.headers.get("authorization")})
-        if body["model"] != "my-lora":
+        if body["model"] not in LOGPROBS:
             detail = {"message": "The model does not exist.", "type": "NotFoundError", "param": None, "code": 404}
             return JSONResponse({"error": detail}, status_code=404)
-        return StreamingResponse(chunks(body["messages"][0]["content"]), media_type="text/event-stream")
+        if body.get("stream"):
+            return StreamingResponse(chunks(body["messages"][0]["content"]), media_type="text/event-stream")
+        return JSONResponse(first_token(body))
 
     return app
+
+
+def first_token(body: dict[str, Any]) -> dict[str, Any]:
+    """One token with its twenty likeliest candidates, as vLLM tells them."""
+    assert (body["max_tokens"], body["logprobs"], body["top_logprobs"]) == (1, True, 20)
+    top = [
+        {"token": f"t{token}", "logprob": logprob, "bytes": [116]}
+        for token, logprob in sorted(enumerate(LOGPROBS[body["model"]]), key=lambda pair: -pair[1])[:20]
+    ]
+    choice = {
+        "index": 0,
+        "message": {"role": "assistant", "content": top[0]["token"], "reasoning_content": None, "tool_calls": []},
+        "logprobs": {"content": [{**top[0], "top_logprobs": top}]},
+        "finish_reason": "length",
+        "stop_reason": None,
+    }
+    usage = {"prompt_tokens": 3, "completion_tokens": 1, "total_tokens": 4, "prompt_tokens_details": None}
+    head = {"id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": body["model"]}
+    return {**head, "choices": [choice], "usage": usage, "prompt_logprobs": None}
 
 
 def chunks(question: str) -> Iterator[str]:
@@ -97,3 +131,15 @@ def test_its_refusals_and_breaks_are_told(endpoint: str) -> None:
         list(stream_external("http://127.0.0.1:9/v1", "my-lora", QUESTION, Sampling()))
     with pytest.raises(WorkbenchError, match="not the address"):
         list(stream_external("file:///etc", "my-lora", QUESTION, Sampling()))
+
+
+def test_its_distance_is_a_lower_bound(endpoint: str) -> None:
+    told = compare_external(endpoint, "my-lora", "base", QUESTION).distance
+    exact = sum(math.exp(p) * (p - q) for p, q in zip(LOGPROBS["my-lora"], LOGPROBS["base"], strict=True))
+    assert told.lower_bound
+    assert 0.05 * exact < told.kl < exact
+    assert len(told.top) == len(told.top_base) == 5
+    assert told.top[0].probability == pytest.approx(math.exp(max(LOGPROBS["my-lora"])))
+    assert compare_external(endpoint, "base", "base", QUESTION).distance.kl == 0
+    with pytest.raises(WorkbenchError, match=r"^The model does not exist"):
+        compare_external(endpoint, "my-lora", "other", QUESTION)

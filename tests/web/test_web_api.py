@@ -92,6 +92,16 @@ def test_chat_streams_deltas(client: TestClient) -> None:
     assert deltas[-1]["done"]
 
 
+def test_distance_and_likelihood_can_be_asked(client: TestClient) -> None:
+    asked = {"model": "one", "messages": [{"role": "user", "content": "hello"}]}
+    told = client.post("/api/chat/compare", json=asked).json()
+    assert (told["model"], told["other"], len(told["distance"]["top"])) == ("one", "base", 5)
+    told = client.post("/api/chat/score", json={**asked, "answer": "so be it", "other": "two"}).json()
+    assert [token["text"] for token in told["tokens"]] == ["so ", "be ", "it "]
+    assert told["other_nll"] > told["nll"]
+    assert client.post("/api/chat/score", json={**asked, "answer": ""}).status_code == 422
+
+
 def test_a_malformed_chat_is_refused(client: TestClient) -> None:
     assert client.post("/api/chat", json={"model": "base", "base_model": "x", "messages": []}).status_code == 422
     body = {

@@ -87,6 +87,7 @@ class Adapter:
             rank=self.rank,
             strength=strength,
             mixed=not self.unmixable,
+            unmixable=self.unmixable,
         )
 
 

@@ -18,6 +18,8 @@ from workbench.protocol.chat import (
     Comparison,
     CompletionRequest,
     GenerationRequest,
+    Score,
+    ScoreRequest,
     Usage,
 )
 from workbench.protocol.model_ids import ModelId
@@ -25,6 +27,7 @@ from workbench.protocol.model_ids import ModelId
 if TYPE_CHECKING:
     from workbench.engine.base import Base
     from workbench.engine.mixing import Dose
+    from workbench.engine.prompt import Prompt
     from workbench.engine.rows import Order, Row
 
 
@@ -34,6 +37,7 @@ class Begun:
 
     order: Order
     row: Row
+    prompt: Prompt
 
     def cancel(self) -> None:
         """Let it end before its next token."""
@@ -54,6 +58,8 @@ class Begun:
             first_token_seconds=ended.first_token_seconds,
             prompt_tokens=len(self.order.prompt),
             tokens=ended.tokens,
+            cut_tokens=self.prompt.cut_tokens,
+            cut_turns=self.prompt.cut_turns,
         )
 
 
@@ -88,12 +94,12 @@ class Answers:
         from workbench.engine.sampling import Sampler
 
         base, dose, tokenizer = self._take(request.model, request.base_model)
-        prompt = _prompt(request, tokenizer)
+        prompt = _prompt(request, tokenizer, base.context_length)
         order = Order(
-            prompt=prompt,
+            prompt=prompt.tokens,
             dose=dose,
             sampler=Sampler.of(request),
-            limit=room_to_answer(len(prompt), request.limit, base.context_length),
+            limit=room_to_answer(len(prompt.tokens), request.limit, base.context_length),
             stop=request.stop,
             tokenizer=base.tokenizer,
             end_tokens=base.end_tokens,
@@ -101,7 +107,7 @@ class Answers:
         )
         row = Row(order, listener)
         base.owner.submit(row)
-        return Begun(order, row)
+        return Begun(order, row, prompt)
 
     def compare(self, request: CompareRequest) -> Comparison:
         """How far `model` stands from `other` on the prompt that `model`'s template makes; waits for both."""
@@ -109,15 +115,7 @@ class Answers:
         from workbench.engine.distance import distance
         from workbench.engine.prompt import encode_prompt
 
-        self.check(request.other, request.base_model)
-        base, dose, tokenizer = self._take(request.model, request.base_model)
-        other_base, other, _ = self._take(request.other, request.base_model or base.reference)
-        if other_base is not base:
-            raise WorkbenchError(
-                "Two models of different base models have no tokens in common.",
-                remedy="Compare two models of one base model.",
-                field="other",
-            )
+        base, (dose, other), tokenizer = self._take_both(request.model, request.other, request.base_model)
         prompt = encode_prompt([turn.message() for turn in request.messages], tokenizer)
         adapted, compared = first_logprobs(base, prompt, (dose, other))
         return Comparison(
@@ -126,6 +124,29 @@ class Answers:
             distance=distance(adapted, compared, base.tokenizer),
             prompt_tokens=len(prompt),
         )
+
+    def score(self, request: ScoreRequest) -> Score:
+        """How likely `model` and `other` find a given answer; waits for both."""
+        from workbench.engine.comparison import text_logprobs
+        from workbench.engine.scoring import given_answer, score
+
+        base, doses, tokenizer = self._take_both(request.model, request.other, request.base_model)
+        given = given_answer(request, tokenizer, base.context_length)
+        return score(request, given, text_logprobs(base, given.tokens, given.first, doses), tokenizer)
+
+    def _take_both(self, model: str, other: str | None, base_model: str | None) -> tuple[Base, tuple[Dose, ...], Any]:
+        """The base model of both, the dose of each, and the first one's tokenizer."""
+        base, dose, tokenizer = self._take(model, base_model)
+        if other is None:
+            return base, (dose,), tokenizer
+        other_base, other_dose, _ = self._take(other, base_model or base.reference)
+        if other_base is not base:
+            raise WorkbenchError(
+                "Two models of different base models have no tokens in common.",
+                remedy="Compare two models of one base model.",
+                field="other",
+            )
+        return base, (dose, other_dose), tokenizer
 
     def _take(self, model: str, base_model: str | None) -> tuple[Base, Dose, Any]:
         """The loaded base model, the adapter's dose, and the tokenizer with the adapter's own template."""
@@ -157,10 +178,11 @@ class Answers:
         return RunFolder(self._home.runs / model_id.run).config
 
 
-def _prompt(request: GenerationRequest, tokenizer: Any) -> tuple[int, ...]:
-    from workbench.engine.prompt import encode_prompt, encode_text
+def _prompt(request: GenerationRequest, tokenizer: Any, context_length: int) -> Prompt:
+    from workbench.engine.prompt import Prompt, encode_text, fitting_prompt
 
     if isinstance(request, ChatRequest):
-        return encode_prompt([turn.message() for turn in request.messages], tokenizer)
+        messages = [turn.message() for turn in request.messages]
+        return fitting_prompt(messages, tokenizer, context_length if request.cut_prompt else None)
     assert isinstance(request, CompletionRequest)
-    return encode_text(request.prompt, tokenizer)
+    return Prompt(encode_text(request.prompt, tokenizer))

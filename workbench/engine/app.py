@@ -36,6 +36,8 @@ from workbench.protocol.chat import (
     GenerationRequest,
     ModelEntry,
     ModelList,
+    Score,
+    ScoreRequest,
 )
 from workbench.protocol.engine import (
     BlueprintRequest,
@@ -97,6 +99,10 @@ def build_app(home: Home, token: str) -> FastAPI:
     @app.post("/v1/compare")
     def compare(request: Annotated[CompareRequest, Body()]) -> Comparison:
         return answers.compare(request)
+
+    @app.post("/v1/score")
+    def score(request: Annotated[ScoreRequest, Body()]) -> Score:
+        return answers.score(request)
 
     _data_routes(app, home, bases)
     return app

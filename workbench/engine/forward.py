@@ -32,6 +32,8 @@ class Stretch:
     past: Any
     """What `Forward.past` gave when the row began; holds every token read before."""
     dose: Dose
+    wanted: int = 1
+    """After how many of the tokens, the last of them, logits are asked for."""
 
 
 class Forward(Protocol):
@@ -46,8 +48,8 @@ class Forward(Protocol):
     def admit(self, dose: Dose, running: Sequence[Dose]) -> bool:
         """Make ready for a row of `dose`; False while it has to wait for one of those `running`."""
 
-    def __call__(self, stretches: Sequence[Stretch]) -> Tensor:
-        """Logits (rows, vocabulary) after the last token of each stretch, float32 on the CPU."""
+    def __call__(self, stretches: Sequence[Stretch]) -> list[Tensor]:
+        """Of each stretch the logits (wanted, vocabulary) after its last tokens, float32 on the CPU."""
 
 
 class FlatForward:
@@ -66,32 +68,35 @@ class FlatForward:
     def admit(self, dose: Dose, running: Sequence[Dose]) -> bool:
         return self._switch.admit(dose, running)
 
-    def __call__(self, stretches: Sequence[Stretch]) -> Tensor:
+    def __call__(self, stretches: Sequence[Stretch]) -> list[Tensor]:
         doses = [stretch.dose for stretch in stretches]
         return self._switch.run(doses, lambda indices: self._pass([stretches[index] for index in indices]))
 
-    def _pass(self, stretches: Sequence[Stretch]) -> Tensor:
+    def _pass(self, stretches: Sequence[Stretch]) -> list[Tensor]:
         segments: list[Segment] = []
         positions: list[int] = []
+        kept: list[int] = []
         tokens: list[int] = []
         for stretch in stretches:
             start, before = len(tokens), stretch.past.length
             tokens.extend(stretch.tokens)
             positions.extend(range(before, before + len(stretch.tokens)))
             segments.append(Segment(start, len(tokens), stretch.past))
-        self._mixer.set([stretch.dose for stretch in stretches], [len(stretch.tokens) for stretch in stretches])
+            kept.extend(range(len(tokens) - stretch.wanted, len(tokens)))
+        counts, wanted = [len(stretch.tokens) for stretch in stretches], [stretch.wanted for stretch in stretches]
+        self._mixer.set([stretch.dose for stretch in stretches], counts, wanted)
         device = self._model.device
         output = self._model(
             input_ids=torch.tensor([tokens], device=device),
             position_ids=torch.tensor([positions], device=device),
             use_cache=False,
-            logits_to_keep=torch.tensor([segment.end - 1 for segment in segments], device=device),
+            logits_to_keep=torch.tensor(kept, dtype=torch.long, device=device),
             segments=segments,
         )
         for stretch in stretches:
             stretch.past.advance(len(stretch.tokens))
-        logits: Tensor = output.logits[0]
-        return logits.to("cpu", torch.float32)
+        logits: Tensor = output.logits[0].to("cpu", torch.float32)
+        return list(torch.split(logits, wanted))
 
 
 @dataclass
@@ -120,22 +125,24 @@ class RowByRow:
     def admit(self, dose: Dose, running: Sequence[Dose]) -> bool:
         return self._switch.admit(dose, running)
 
-    def __call__(self, stretches: Sequence[Stretch]) -> Tensor:
+    def __call__(self, stretches: Sequence[Stretch]) -> list[Tensor]:
         doses = [stretch.dose for stretch in stretches]
-        return self._switch.run(doses, lambda indices: torch.stack([self._one(stretches[index]) for index in indices]))
+        return self._switch.run(doses, lambda indices: [self._one(stretches[index]) for index in indices])
 
     def _one(self, stretch: Stretch) -> Tensor:
         memory: Memory = stretch.past
         pieces = [[token] for token in stretch.tokens] if memory.begun else [list(stretch.tokens)]
         memory.begun = True
-        logits = torch.empty(0)
+        logits = []
         for piece in pieces:
-            self._mixer.set([stretch.dose], [len(piece)])
+            kept = max(1, min(stretch.wanted, len(piece)))
+            self._mixer.set([stretch.dose], [len(piece)], [kept])
             tokens = torch.tensor([piece], device=self._model.device)
             cache = {self._cache_name: memory.cache}
-            output = self._model(input_ids=tokens, use_cache=True, logits_to_keep=1, **cache)
-            logits = output.logits[0, -1]
-        return logits.to("cpu", torch.float32)
+            output = self._model(input_ids=tokens, use_cache=True, logits_to_keep=kept, **cache)
+            logits.append(output.logits[0, -kept:])
+        together = torch.cat(logits)
+        return together[len(together) - stretch.wanted :].to("cpu", torch.float32)
 
 
 def forward_for(model: PreTrainedModel) -> Forward:
@@ -165,4 +172,4 @@ def _self_test(forward: Forward) -> Tensor:
     alone = forward([Stretch([5, 9, 4, 7], first, BASE_DOSE)])
     together = forward([Stretch([6], first, BASE_DOSE), Stretch([8, 3, 5], second, BASE_DOSE)])
     later = forward([Stretch([2, 7], first, BASE_DOSE), Stretch([4], second, BASE_DOSE)])
-    return torch.cat([alone, together, later])
+    return torch.cat([*alone, *together, *later])

@@ -60,10 +60,11 @@ class Mixer:
         self._scales: dict[tuple[tuple[int, ...], int], Tensor] = {}
         self._doses: tuple[Dose, ...] = ()
         self._counts: tuple[int, ...] = ()
+        self._kept: tuple[int, ...] = ()
 
-    def set(self, doses: Sequence[Dose], counts: Sequence[int]) -> None:
-        """Row by row the adapter it takes and the number of its tokens in the coming forward pass."""
-        self._doses, self._counts = tuple(doses), tuple(counts)
+    def set(self, doses: Sequence[Dose], counts: Sequence[int], kept: Sequence[int]) -> None:
+        """Row by row the adapter it takes, its tokens in the coming forward pass, and how many the head sees."""
+        self._doses, self._counts, self._kept = tuple(doses), tuple(counts), tuple(kept)
         self._scales.clear()
         adapters = {id(dose.adapter): dose.adapter for dose in doses if dose.adapter is not None}
         wanted = tuple(adapters[key] for key in sorted(adapters))
@@ -106,8 +107,9 @@ class Mixer:
                     for dose in self._doses
                 ]
             )
-            if tokens != len(self._doses):  # the head sees each row's last token alone, all else every token
-                rows = rows.repeat_interleave(torch.tensor(self._counts), 0)
+            counts = self._kept if tokens == sum(self._kept) else self._counts
+            if tokens != len(self._doses) or tokens != sum(counts):
+                rows = rows.repeat_interleave(torch.tensor(counts), 0)
             parameter = next(self._model.parameters())
             self._scales[key] = rows.to(parameter.device, parameter.dtype)
         return self._scales[key]

@@ -11,7 +11,7 @@ import queue
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -20,7 +20,7 @@ from workbench.engine.distance import distance
 from workbench.engine.forward import Forward, Stretch
 from workbench.engine.mixing import BASE_DOSE
 from workbench.engine.row_events import Broke, Ended, RowEvent, Waiting
-from workbench.engine.rows import Order, Row
+from workbench.engine.rows import Member, Order, Row
 from workbench.errors import WorkbenchError
 
 LOG = logging.getLogger(__name__)
@@ -43,8 +43,8 @@ class Owner(threading.Thread):
         super().__init__(name=f"owner of {name}", daemon=True)
         self._forward = forward
         self._tasks: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
-        self._waiting: list[Row] = []
-        self._rows: list[Row] = []
+        self._waiting: list[Member] = []
+        self._rows: list[Member] = []
         self._base_logprobs: OrderedDict[tuple[int, ...], Tensor] = OrderedDict()
         self._seconds_per_token = 0.01
         self._closed = False
@@ -60,7 +60,7 @@ class Owner(threading.Thread):
         """Answers that wait for a place."""
         return len(self._waiting)
 
-    def submit(self, row: Row) -> None:
+    def submit(self, row: Member) -> None:
         """Hand in a row, from any thread."""
         self.last_used = time.monotonic()
         self._tasks.put(lambda: self._waiting.append(row))
@@ -103,12 +103,12 @@ class Owner(threading.Thread):
                 row.position = position
                 row.tell(Waiting(position))
 
-    def _settled(self, row: Row) -> bool:
+    def _settled(self, row: Member) -> bool:
         """Whether `row` need not wait any longer: it has joined the batch, or cannot."""
         if len(self._rows) >= MAX_ROWS:
             return False
         try:
-            if not self._forward.admit(row.order.dose, [other.order.dose for other in self._rows]):
+            if not self._forward.admit(row.dose, [other.dose for other in self._rows]):
                 return False
         except WorkbenchError as error:
             row.tell(Broke(error))
@@ -126,22 +126,23 @@ class Owner(threading.Thread):
             self._break_all(WorkbenchError(f"The model failed while answering: {error}", remedy=remedy), self._rows)
             self._rows = []
 
-    def _break_all(self, error: WorkbenchError, rows: list[Row]) -> None:
+    def _break_all(self, error: WorkbenchError, rows: list[Member]) -> None:
         for row in rows:
             row.tell(Broke(error))
 
     def _step(self) -> None:
         began = time.monotonic()
-        stretches = [Stretch(tokens, row.past, row.order.dose) for row, tokens in self._plan()]
+        stretches = [Stretch(tokens, row.past, row.dose, row.wanted(len(tokens))) for row, tokens in self._plan()]
         logits = self._forward(stretches)
         for row, stretch, scores in zip(self._rows, stretches, logits, strict=True):
             row.read += len(stretch.tokens)
-            if not row.unread:
-                self._take(row, scores)
+            row.take(scores)
+            if isinstance(row, Row):
+                self._look_after(row)
         self._learn_speed(sum(len(stretch.tokens) for stretch in stretches), time.monotonic() - began)
         self._rows = [row for row in self._rows if not row.reason]
 
-    def _plan(self) -> list[tuple[Row, list[int]]]:
+    def _plan(self) -> list[tuple[Member, Sequence[int]]]:
         """What each row reads in the coming step; prompts get equal shares, so that panes begin together."""
         unread = [row.unread for row in self._rows]
         if not self._forward.in_pieces:
@@ -154,8 +155,8 @@ class Owner(threading.Thread):
         if tokens > 2 * len(self._rows):  # a step that mostly read prompts
             self._seconds_per_token += 0.5 * (seconds / tokens - self._seconds_per_token)
 
-    def _take(self, row: Row, scores: Tensor) -> None:
-        row.take(scores)
+    def _look_after(self, row: Row) -> None:
+        """Remember what the base model says first, and end an answer that is complete."""
         if len(row.tokens) == 1 and row.order.dose.adapter is None and row.first_logprobs is not None:
             self._base_logprobs[row.order.prompt] = row.first_logprobs
             while len(self._base_logprobs) > REMEMBERED_PROMPTS:

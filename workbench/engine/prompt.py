@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from jinja2 import TemplateError
@@ -11,6 +12,18 @@ from jinja2 import TemplateError
 from workbench.data import render
 from workbench.errors import WorkbenchError
 from workbench.records import Message
+
+ROOM = 256
+"""Tokens that are kept free for the answer where old turns may be left out, a quarter of the context at most."""
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """What the model reads before it answers."""
+
+    tokens: tuple[int, ...]
+    cut_tokens: int = 0
+    cut_turns: int = 0
 
 
 def with_template(tokenizer: Any, template: str | None) -> Any:
@@ -33,6 +46,25 @@ def encode_prompt(messages: Sequence[Message], tokenizer: Any) -> tuple[int, ...
             field="messages",
         ) from error
     return tuple(tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
+
+
+def fitting_prompt(messages: Sequence[Message], tokenizer: Any, context_length: int | None) -> Prompt:
+    """The prompt, without its oldest turns where they would leave less than `ROOM` of the context for the answer.
+
+    What opens the conversation, such as a system prompt, stays, and so does the newest turn; with no
+    `context_length` nothing is left out.
+    """
+    whole = encode_prompt(messages, tokenizer)
+    kept, tokens = list(messages), whole
+    opening = next((place for place, message in enumerate(kept) if message.role == "user"), 0)
+    while context_length is not None and len(tokens) > context_length - min(ROOM, context_length // 4):
+        later = (place for place in range(opening + 1, len(kept)) if kept[place].role == "user")
+        second = next(later, None)
+        if second is None:
+            break
+        del kept[opening:second]
+        tokens = encode_prompt(kept, tokenizer)
+    return Prompt(tokens, len(whole) - len(tokens), len(messages) - len(kept))
 
 
 def encode_text(text: str, tokenizer: Any) -> tuple[int, ...]:

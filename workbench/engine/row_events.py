@@ -46,11 +46,18 @@ class Ended:
 
 
 @dataclass(frozen=True)
+class Scored:
+    """The last event of a text that was read to its end: the natural log of each scored token's probability."""
+
+    logprobs: tuple[float, ...]
+
+
+@dataclass(frozen=True)
 class Broke:
     """The last event of an answer that failed."""
 
     error: WorkbenchError
 
 
-RowEvent = Waiting | Wrote | Ended | Broke
+RowEvent = Waiting | Wrote | Ended | Scored | Broke
 Listener = Callable[[RowEvent], None]

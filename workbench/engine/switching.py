@@ -49,21 +49,20 @@ class Switch:
         self._put_in(dose.adapter)
         return True
 
-    def run(self, doses: Sequence[Dose], one_pass: Callable[[Sequence[int]], Tensor]) -> Tensor:
+    def run(self, doses: Sequence[Dose], one_pass: Callable[[Sequence[int]], list[Tensor]]) -> list[Tensor]:
         """`one_pass` over the rows that share the model as it is, and one over those of the switched adapter.
 
         It takes indices into `doses` and gives logits, which come out in the order of `doses`.
         """
         own = [index for index, dose in enumerate(doses) if dose.switched]
         shared = [index for index, dose in enumerate(doses) if not dose.switched]
-        parts = []
+        logits: dict[int, Tensor] = {}
         if shared:
             with self._off():
-                parts.append(one_pass(shared))
+                logits |= zip(shared, one_pass(shared), strict=True)
         if own:
-            parts.append(one_pass(own))
-        logits = torch.cat(parts)
-        return logits[torch.tensor([*shared, *own]).argsort()]
+            logits |= zip(own, one_pass(own), strict=True)
+        return [logits[index] for index in range(len(doses))]
 
     @contextlib.contextmanager
     def _off(self) -> Iterator[None]:

@@ -28,22 +28,22 @@ def stream_external(
 ) -> Generator[Delta, None, None]:
     """The answer of `model` at `endpoint`; closing the generator closes the connection, which ends the generation."""
     asked = time.monotonic()
-    address = _address(endpoint, "chat/completions")
+    address = address_of(endpoint, "chat/completions")
     try:
         with httpx.stream(
-            "POST", address, json=_request(model, messages, sampling), headers=_headers(), timeout=TIMEOUT
+            "POST", address, json=_request(model, messages, sampling), headers=headers(), timeout=TIMEOUT
         ) as response:
             yield from read_answer(response, asked)
     except httpx.HTTPError as error:
-        raise _unreachable(endpoint, error) from error
+        raise unreachable(endpoint, error) from error
 
 
 def external_models(endpoint: str) -> list[str]:
     """The model ids that the server at `endpoint` offers."""
     try:
-        answer = httpx.get(_address(endpoint, "models"), headers=_headers(), timeout=TIMEOUT)
+        answer = httpx.get(address_of(endpoint, "models"), headers=headers(), timeout=TIMEOUT)
     except httpx.HTTPError as error:
-        raise _unreachable(endpoint, error) from error
+        raise unreachable(endpoint, error) from error
     if answer.is_error:
         raise error_from(answer.content, answer.status_code)
     return [model.id for model in ModelList.model_validate_json(answer.content).data]
@@ -53,7 +53,7 @@ def _request(model: str, messages: Sequence[Message], sampling: Sampling) -> dic
     """OpenAI's own fields always; those that only open servers know, where they are not at rest."""
     request: dict[str, Any] = {
         "model": model,
-        "messages": [message.model_dump() for message in messages],
+        "messages": [message.model_dump(include={"role", "content"}) for message in messages],
         "stream": True,
         "stream_options": {"include_usage": True},
         **sampling.model_dump(include={"temperature", "top_p", "max_tokens"}),
@@ -65,7 +65,8 @@ def _request(model: str, messages: Sequence[Message], sampling: Sampling) -> dic
     return request | sampling.model_dump(include={"top_k", "min_p", "repetition_penalty"}, exclude_defaults=True)
 
 
-def _address(endpoint: str, route: str) -> str:
+def address_of(endpoint: str, route: str) -> str:
+    """Where `route` lies; raises `WorkbenchError` when `endpoint` is no web address."""
     if not endpoint.startswith(("http://", "https://")):
         raise WorkbenchError(
             f"“{endpoint}” is not the address of a server.",
@@ -75,12 +76,14 @@ def _address(endpoint: str, route: str) -> str:
     return f"{endpoint.rstrip('/')}/{route}"
 
 
-def _headers() -> dict[str, str]:
+def headers() -> dict[str, str]:
+    """With the key, where the environment has one."""
     key = os.environ.get(KEY_VARIABLE)
     return {"Authorization": f"Bearer {key}"} if key else {}
 
 
-def _unreachable(endpoint: str, error: httpx.HTTPError) -> WorkbenchError:
+def unreachable(endpoint: str, error: httpx.HTTPError) -> WorkbenchError:
+    """What to raise when a connection to `endpoint` failed."""
     return WorkbenchError(
         f"The server at {endpoint} broke off or cannot be reached: {error}",
         remedy="Check that it runs and that the address ends in /v1.",

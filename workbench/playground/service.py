@@ -8,10 +8,20 @@ from collections.abc import Generator, Sequence
 import httpx
 
 from workbench.engine_process import JSON, EngineProcess
+from workbench.errors import WorkbenchError
 from workbench.playground.external import stream_external
+from workbench.playground.external_distance import compare_external
 from workbench.playground.records import Delta, PaneChoice, Sampling
 from workbench.playground.stream import SILENCE_SECONDS, read_answer
-from workbench.protocol.chat import ChatRequest, ChatTurn, StreamOptions
+from workbench.protocol.chat import (
+    ChatRequest,
+    ChatTurn,
+    CompareRequest,
+    Comparison,
+    Score,
+    ScoreRequest,
+    StreamOptions,
+)
 from workbench.protocol.model_ids import BASE
 from workbench.records import Message, Run, RunStatus
 from workbench.runs import Runs
@@ -40,14 +50,16 @@ class Playground:
 
         Raises `WorkbenchError` when it is refused, and when the engine dies meanwhile: the next one works again.
         """
-        if isinstance(pane, PaneChoice) and pane.endpoint:
-            yield from stream_external(pane.endpoint, pane.id, messages, sampling)
+        model, base_model, endpoint = _who(pane, base_model)
+        if endpoint:
+            yield from stream_external(endpoint, model, messages, sampling)
             return
         asked = time.monotonic()
         request = ChatRequest(
-            model=pane.id if isinstance(pane, PaneChoice) else pane,
-            base_model=pane.base_model if isinstance(pane, PaneChoice) else base_model,
-            messages=tuple(ChatTurn(role=message.role, content=message.content) for message in messages),
+            model=model,
+            base_model=base_model,
+            messages=_turns(messages),
+            cut_prompt=True,
             stream=True,
             stream_options=StreamOptions(include_usage=True),
             **sampling.model_dump(),
@@ -60,6 +72,41 @@ class Playground:
                 yield from read_answer(response, asked)
         except httpx.HTTPError as error:
             raise self._engine.lost() from error
+
+    def compare(
+        self, pane: PaneChoice | str, base_model: str | None, messages: Sequence[Message], other: str = BASE
+    ) -> Comparison:
+        """How far `pane` stands from `other` on the first token of its answer to this very conversation.
+
+        Of two models on an external server it is a lower bound, and `other` is a model id there.
+        """
+        model, base_model, endpoint = _who(pane, base_model)
+        if endpoint:
+            return compare_external(endpoint, model, other, messages)
+        asked = CompareRequest(model=model, other=other, base_model=base_model, messages=_turns(messages))
+        return Comparison.model_validate_json(self._engine.post("/v1/compare", asked))
+
+    def score(
+        self,
+        pane: PaneChoice | str,
+        base_model: str | None,
+        messages: Sequence[Message],
+        answer: str,
+        other: str | None = BASE,
+    ) -> Score:
+        """How likely `pane` and `other` find each token of a given answer to the conversation.
+
+        Raises `WorkbenchError` for an external server, whose protocol has no such question.
+        """
+        model, base_model, endpoint = _who(pane, base_model)
+        if endpoint:
+            raise WorkbenchError(
+                "An external server cannot say how likely a given answer is.",
+                remedy="Score with the base model and adapters of this workbench.",
+                field="model",
+            )
+        asked = ScoreRequest(model=model, other=other, base_model=base_model, messages=_turns(messages), answer=answer)
+        return Score.model_validate_json(self._engine.post("/v1/score", asked))
 
     def _of_run(self, run: Run) -> list[PaneChoice]:
         """The finished adapter, then its checkpoints, the newest first."""
@@ -74,3 +121,14 @@ class Playground:
             )
             for checkpoint in reversed(run.checkpoints)
         ]
+
+
+def _who(pane: PaneChoice | str, base_model: str | None) -> tuple[str, str | None, str]:
+    """Model id, base model and external endpoint of a pane."""
+    if isinstance(pane, PaneChoice):
+        return pane.id, pane.base_model or base_model, pane.endpoint
+    return pane, base_model, ""
+
+
+def _turns(messages: Sequence[Message]) -> tuple[ChatTurn, ...]:
+    return tuple(ChatTurn(role=message.role, content=message.content) for message in messages)

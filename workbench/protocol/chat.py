@@ -79,6 +79,9 @@ class GenerationRequest(SamplingFields):
     stream: bool = False
     stream_options: StreamOptions = StreamOptions()
     n: Literal[1] = 1
+    cut_prompt: bool = False
+    """Whether the oldest turns may be left out where the conversation is longer than the context; else it is refused.
+    """
 
     @field_validator("stream_options", mode="before")
     @classmethod
@@ -150,6 +153,8 @@ class Distance(Record):
     """The adapter's five likeliest tokens."""
     top_base: tuple[TokenShare, ...]
     """The base model's five likeliest tokens."""
+    lower_bound: bool = False
+    """Whether `kl` is only known to be at least so much: a server that tells of its likeliest tokens alone."""
 
 
 class CompareRequest(Lenient):
@@ -171,10 +176,48 @@ class Comparison(Lenient):
     prompt_tokens: int
 
 
+class ScoreRequest(Lenient):
+    """The body of ``/v1/score``: an answer that is given, and who is asked how likely it is."""
+
+    model: str
+    other: str | None = "base"
+    """Whom to ask as well; None for nobody."""
+    base_model: str | None = None
+    messages: tuple[ChatTurn, ...] = Field(min_length=1)
+    """The conversation up to the answer."""
+    answer: str = Field(min_length=1)
+
+
+class ScoredToken(Lenient):
+    """One token of a given answer."""
+
+    text: str
+    """Joined they are the answer and the end of its turn; a character of several tokens stands with the last."""
+    logprob: float
+    """Natural log of its probability behind all that stands before it, with `ScoreRequest.model`."""
+    other_logprob: float | None = None
+    ends_turn: bool = False
+    """Whether it is one of the tokens that end the turn rather than of the answer's text."""
+
+
+class Score(Lenient):
+    """How likely a given answer is: the very tokens that training on it counts, its end included."""
+
+    model: str
+    other: str | None
+    tokens: tuple[ScoredToken, ...]
+    nll: float
+    """Sum of -logprob over `tokens`, in nats; the perplexity is exp(nll / len(tokens))."""
+    other_nll: float | None = None
+    prompt_tokens: int
+    """Tokens before the answer."""
+
+
 class AdapterFacts(Record):
     """Which adapter answered."""
 
     name: str
+    """Its model id without the strength."""
     hash: str
     """First 12 hex digits of the SHA-256 of its weights file."""
     method: str
@@ -182,6 +225,8 @@ class AdapterFacts(Record):
     strength: float
     mixed: bool
     """Whether it shares a batch with other adapters; else the engine switches to it and back."""
+    unmixable: str = ""
+    """Why it cannot be mixed, in words; empty when it can."""
 
 
 class AnswerFacts(Record):
@@ -192,7 +237,13 @@ class AnswerFacts(Record):
     seconds: float
     first_token_seconds: float | None = None
     prompt_tokens: int
+    """Tokens that were read before the answer, without those that were left out."""
     tokens: int
+    """Tokens of the answer, its end included."""
+    cut_tokens: int = 0
+    """Tokens of the conversation's oldest turns that were left out, since the context holds no more."""
+    cut_turns: int = 0
+    """How many turns those were."""
 
 
 # --- answers ---------------------------------------------------------------------------------------------------------

@@ -17,7 +17,9 @@ from fastapi.responses import StreamingResponse
 from pydantic import Field
 
 from workbench.errors import WorkbenchError
-from workbench.playground import Delta, Sampling
+from workbench.playground import Delta, PaneChoice, Sampling
+from workbench.protocol.chat import Comparison, Score
+from workbench.protocol.model_ids import BASE
 from workbench.records import Message, Record
 
 if TYPE_CHECKING:
@@ -28,14 +30,40 @@ MAX_MESSAGES = 1000
 SSE_HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no"}
 
 
-class ChatRequest(Record):
-    """What one pane asks."""
+class Asked(Record):
+    """Who is asked, and on which conversation."""
 
     model: str
-    """``base``, a run's id, ``RUN@0.5`` or ``RUN/checkpoint-200``."""
-    base_model: str
+    """``base``, a run's id, ``RUN@0.5`` or ``RUN/checkpoint-200``; at an endpoint one of its own model ids."""
+    base_model: str = ""
+    endpoint: str = ""
+    """Another server's base address, such as ``http://127.0.0.1:8000/v1``; empty for our engine."""
     messages: tuple[Message, ...] = Field(min_length=1, max_length=MAX_MESSAGES)
+
+    def pane(self) -> PaneChoice | str:
+        """As the playground takes it."""
+        if not self.endpoint:
+            return self.model
+        return PaneChoice(id=self.model, label=self.model, base_model=self.base_model, endpoint=self.endpoint)
+
+
+class ChatRequest(Asked):
+    """What one pane asks."""
+
     sampling: Sampling = Sampling()
+
+
+class CompareRequest(Asked):
+    """Asks for the distance of the next-token distributions of two models."""
+
+    other: str = BASE
+
+
+class ScoreRequest(Asked):
+    """Asks how likely a given answer is."""
+
+    other: str | None = BASE
+    answer: str = Field(min_length=1)
 
 
 def router(services: Services) -> APIRouter:
@@ -53,6 +81,18 @@ def router(services: Services) -> APIRouter:
         """What the engine is busy with; asking never starts it."""
         return services.engine.status()
 
+    @api.post("/chat/compare")
+    def compare(request: CompareRequest) -> Comparison:
+        """How far a model stands from another, the base if not said, on this very prompt."""
+        known = request.base_model or None
+        return services.playground.compare(request.pane(), known, request.messages, request.other)
+
+    @api.post("/chat/score")
+    def score(request: ScoreRequest) -> Score:
+        """Each token of a given answer with its log-probability under two models; the base is one if not said."""
+        known = request.base_model or None
+        return services.playground.score(request.pane(), known, request.messages, request.answer, request.other)
+
     @api.post("/chat")
     async def chat(request: ChatRequest) -> StreamingResponse:
         """Stream an answer, one `Delta` an event; a failure on the way is an event named ``problem``."""
@@ -65,7 +105,7 @@ def router(services: Services) -> APIRouter:
 
 
 def _open(services: Services, request: ChatRequest) -> Iterator[Delta]:
-    return services.playground.stream(request.model, request.base_model, request.messages, request.sampling)
+    return services.playground.stream(request.pane(), request.base_model or None, request.messages, request.sampling)
 
 
 async def _events(answer: Iterator[Delta], first: Delta | None, streams: CapacityLimiter) -> AsyncIterator[str]:
