@@ -12,7 +12,7 @@ from typing import Protocol
 
 from workbench.errors import WorkbenchError
 from workbench.playground import Delta, PaneChoice, Sampling
-from workbench.protocol.chat import AdapterFacts, AnswerFacts, Distance, TokenShare
+from workbench.protocol.chat import AdapterFacts, AnswerFacts, Comparison, Distance, Score, ScoredToken, TokenShare
 from workbench.records import Message, Run, RunStatus
 
 LIKELY = (" the", " a", " Yes", " No", " It")
@@ -58,6 +58,37 @@ class FakePlayground:
                 yield _delta(word + " ", index, seconds, self._facts(model, index, seconds) if done else None)
         finally:
             self.closed.append(model)
+
+    def compare(
+        self, pane: PaneChoice | str, base_model: str | None, messages: Sequence[Message], other: str = "base"
+    ) -> Comparison:
+        model = pane.id if isinstance(pane, PaneChoice) else pane
+        found = _distance(0.42 if self._changes(model) else 0.0)
+        return Comparison(model=model, other=other, distance=found, prompt_tokens=20)
+
+    def score(
+        self,
+        pane: PaneChoice | str,
+        base_model: str | None,
+        messages: Sequence[Message],
+        answer: str,
+        other: str | None = "base",
+    ) -> Score:
+        """Each word is a token; the farther back, the less likely the other model finds it."""
+        model = pane.id if isinstance(pane, PaneChoice) else pane
+        drop = 1.0 if self._changes(model) else 0.0
+        words = tuple(
+            ScoredToken(text=f"{word} ", logprob=-0.5, other_logprob=None if other is None else -0.5 - drop * place)
+            for place, word in enumerate(answer.split())
+        )
+        return Score(
+            model=model,
+            other=other,
+            tokens=words,
+            nll=-sum(word.logprob for word in words),
+            other_nll=None if other is None else -sum(word.other_logprob or 0.0 for word in words),
+            prompt_tokens=20,
+        )
 
     def _changes(self, model: str) -> bool:
         """Whether the adapter of this model id says anything else than the base."""

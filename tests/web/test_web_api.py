@@ -92,7 +92,8 @@ def test_chat_streams_deltas(client: TestClient) -> None:
     assert deltas[-1]["done"]
 
 
-def test_distance_and_likelihood_can_be_asked(client: TestClient) -> None:
+def test_distance_and_likelihood_can_be_asked(client: TestClient, runs: FakeRuns) -> None:
+    runs.put(example_run("one", RunStatus.FINISHED))
     asked = {"model": "one", "messages": [{"role": "user", "content": "hello"}]}
     told = client.post("/api/chat/compare", json=asked).json()
     assert (told["model"], told["other"], len(told["distance"]["top"])) == ("one", "base", 5)
