@@ -28,6 +28,14 @@ FORMAT_ROWS: dict[str, list[dict[str, Any]]] = {
         {"system": "be brief", "instruction": "name the beam", "input": "", "output": "pine, and no oak"},
     ],
     "prompt_completion": [{"prompt": "why is it so", "completion": "because it is"}],
+    "preference": [
+        {"prompt": "why is it so", "chosen": "because it is", "rejected": "no, it is not"},
+        {
+            "prompt": _chat("role", "content", {})[:4],
+            "chosen": _chat("role", "content", {})[4:],
+            "rejected": [{"role": "assistant", "content": "the roof"}],
+        },
+    ],
     "question_answer": [{"question": "why", "answer": "so"}, {"question": "how é 東", "answer": "thus 東 é"}],
     "context_target": [{"context": "Rate: the wall is fine", "target": "positive"}],
     "text_label": [{"text": "the wall is fine", "label": "good"}, {"text": "the wall fell", "label": "bad"}],

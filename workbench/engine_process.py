@@ -39,6 +39,10 @@ TRUSTED_SECONDS = 3.0
 JSON = {"Content-Type": "application/json"}
 
 
+class EngineLostError(WorkbenchError):
+    """The engine died while it was answering: asking again starts it anew."""
+
+
 class EngineProcess:
     """The engine of one home; safe to use from several threads."""
 
@@ -101,10 +105,10 @@ class EngineProcess:
             raise error_from(answer.content, answer.status_code)
         return answer.content
 
-    def lost(self) -> WorkbenchError:
+    def lost(self) -> EngineLostError:
         """What to raise when a connection broke; the engine is asked for its health before it is trusted again."""
         self._healthy_at = -TRUSTED_SECONDS
-        return WorkbenchError(
+        return EngineLostError(
             "The engine stopped while it was answering.",
             remedy="Send it again: the engine starts again by itself. Its log, logs/engine.log, may say why.",
         )

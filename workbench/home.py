@@ -59,6 +59,16 @@ class Home:
         return self._folder("uploads")
 
     @property
+    def votes(self) -> Path:
+        """Verdicts of blind comparisons."""
+        return self._folder("votes")
+
+    @property
+    def batches(self) -> Path:
+        """One folder a batch of prompts."""
+        return self._folder("batches")
+
+    @property
     def logs(self) -> Path:
         """The engine's and the server's own logs."""
         return self._folder("logs")

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 
 from workbench.calculator.parameters import count
 from workbench.config import METHODS, RunConfig, refuse
@@ -17,6 +18,8 @@ from workbench.errors import Problem, WorkbenchError
 from workbench.home import Home
 from workbench.models import Models
 from workbench.playground import Playground
+from workbench.playground.batch import Batches
+from workbench.playground.votes import VoteBox
 from workbench.records import Blueprint, ParameterCount, Run
 from workbench.runs import Runs
 from workbench.runs.owner import own
@@ -32,6 +35,16 @@ class Services:
     runs: Runs
     engine: EngineProcess
     playground: Playground
+
+    @cached_property
+    def votes(self) -> VoteBox:
+        """The verdicts of blind comparisons."""
+        return VoteBox(self.home)
+
+    @cached_property
+    def batches(self) -> Batches:
+        """Prompts put to many models at once."""
+        return Batches(self.home, self.datasets, self.runs, self.playground)
 
     def count(self, config: RunConfig) -> ParameterCount:
         """What `config` would train, after checking it against the base model's shape."""
@@ -90,16 +103,18 @@ def open_services(home: Home) -> Iterator[Services]:
     with own(home):
         engine = EngineProcess(home)
         runs = Runs(home)
+        services = Services(
+            home=home,
+            models=Models(home, engine.blueprint),
+            datasets=DatasetLibrary(home),
+            runs=runs,
+            engine=engine,
+            playground=Playground(engine, runs),
+        )
         runs.start()
         try:
-            yield Services(
-                home=home,
-                models=Models(home, engine.blueprint),
-                datasets=DatasetLibrary(home),
-                runs=runs,
-                engine=engine,
-                playground=Playground(engine, runs),
-            )
+            yield services
         finally:
+            services.batches.close()
             runs.close()
             engine.close()

@@ -6,7 +6,7 @@ A tie counts as half a win for either side; a vote that both answers are bad say
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
 from workbench.records import Record
@@ -46,6 +46,9 @@ class Rating(Record):
 
     name: str
     rating: float
+    low: float
+    high: float
+    """95 % interval of the rating, against the average of those rated."""
     votes: int
 
 
@@ -77,6 +80,19 @@ def bradley_terry(votes: Sequence[Vote], rounds: int = 1000) -> list[Rating]:
         for name, other in ((vote.first, vote.second), (vote.second, vote.first)):
             wins[name] += _score(vote, name)
             meetings[name][other] = meetings[name].get(other, 0) + 1
+    strengths = _strengths(names, wins, meetings, rounds)
+    average = sum(math.log(strength) for strength in strengths.values()) / max(1, len(names))
+    found = []
+    for name, error in zip(names, _standard_errors(names, strengths, meetings), strict=True):
+        rating, half = ELO_CENTRE + ELO_SCALE * (math.log(strengths[name]) - average), Z95 * ELO_SCALE * error
+        votes_of = sum(meetings[name].values())
+        found.append(Rating(name=name, rating=rating, low=rating - half, high=rating + half, votes=votes_of))
+    return sorted(found, key=lambda rating: -rating.rating)
+
+
+def _strengths(
+    names: Sequence[str], wins: Mapping[str, float], meetings: Mapping[str, Mapping[str, int]], rounds: int
+) -> dict[str, float]:
     strengths = dict.fromkeys(names, 1.0)
     for _ in range(rounds):
         updated = {name: wins[name] / _expected(name, strengths, meetings[name]) for name in names}
@@ -84,18 +100,34 @@ def bradley_terry(votes: Sequence[Vote], rounds: int = 1000) -> list[Rating]:
         strengths = updated
         if moved < 1e-10:
             break
-    found = [
-        Rating(
-            name=name,
-            rating=ELO_CENTRE + ELO_SCALE * math.log(strengths[name]),
-            votes=sum(meetings[name].values()),
-        )
-        for name in names
-    ]
-    return sorted(found, key=lambda rating: -rating.rating)
+    return strengths
 
 
-def _expected(name: str, strengths: dict[str, float], meetings: dict[str, int]) -> float:
+def _standard_errors(
+    names: Sequence[str], strengths: Mapping[str, float], meetings: Mapping[str, Mapping[str, int]]
+) -> list[float]:
+    """Of the log-strengths less their average, from the observed information (Hunter 2004, section 5).
+
+    Between two who met n times with odds p it is n·p·(1 - p); the prior counts as one more meeting of each.
+    """
+    import numpy as np
+
+    information = np.zeros((len(names), len(names)))
+    place = {name: index for index, name in enumerate(names)}
+    for name in names:
+        own = strengths[name]
+        information[place[name], place[name]] += 2 * PRIOR * own / (own + 1.0) ** 2
+        for other, count in meetings[name].items():
+            against = strengths[other]
+            weight = count * own * against / (own + against) ** 2
+            information[place[name], place[name]] += weight
+            information[place[name], place[other]] -= weight
+    centred = np.eye(len(names)) - 1 / max(1, len(names))
+    covariance = centred @ np.linalg.inv(information) @ centred
+    return [math.sqrt(max(0.0, float(value))) for value in np.diag(covariance)]
+
+
+def _expected(name: str, strengths: dict[str, float], meetings: Mapping[str, int]) -> float:
     own = strengths[name]
     prior = 2 * PRIOR / (own + 1.0)
     return prior + sum(count / (own + strengths[other]) for other, count in meetings.items())

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from fastapi import FastAPI
 
 from workbench import __version__
-from workbench.web import api, chat, conversations, data, live, models, run_actions, runs, system
+from workbench.web import api, batch, chat, conversations, data, live, models, run_actions, runs, system, votes
 from workbench.web.guards import HostGuard, OriginGuard, PolicyHeaders, UploadCap
 from workbench.web.login import LoginGuard
 from workbench.web.options import ServeOptions
@@ -28,7 +28,7 @@ def build_app(services: Services, options: ServeOptions) -> FastAPI:
         openapi_url="/api/openapi.json",
     )
     api.refusals(app)
-    for room in (api, runs, run_actions, live, system, chat, conversations, data, models):
+    for room in (api, runs, run_actions, live, system, chat, conversations, votes, batch, data, models):
         app.include_router(room.router(services))
     mount(app, services, options)
     _guard(app, options)
