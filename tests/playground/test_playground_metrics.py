@@ -176,7 +176,7 @@ def test_a_difference_has_the_interval_of_its_mean() -> None:
     (found,) = differences([ExactMatch()], [base], [other], 2)
     error = 100 * np.std(other[:, 0] - base[:, 0]) / 10
     assert found.value == pytest.approx(20)
-    assert (found.low, found.high) == (pytest.approx(20 - 1.96 * error, abs=1), pytest.approx(20 + 1.96 * error, abs=1))
+    assert [found.low, found.high] == pytest.approx([20 - 1.96 * error, 20 + 1.96 * error], abs=1)
     assert found.better is True
     assert 0.001 < found.p < 0.02
     assert (found.pane, found.prompts) == (2, 100)

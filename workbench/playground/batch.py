@@ -85,8 +85,9 @@ class Batches:
 
     def list(self) -> list[BatchState]:
         """Every batch, the newest first."""
-        ids = sorted((path.name for path in self._home.batches.iterdir() if _ID.fullmatch(path.name)), reverse=True)
-        return [state for id in ids if (state := self._readable(id)) is not None]
+        ids = [path.name for path in self._home.batches.iterdir() if _ID.fullmatch(path.name)]
+        states = [state for id in ids if (state := self._readable(id)) is not None]
+        return sorted(states, key=lambda state: state.batch.created, reverse=True)
 
     def get(self, id: str) -> BatchState:
         """How far it is; raises `WorkbenchError` when there is none."""

@@ -97,7 +97,8 @@ class BatchRunner:
     def _work(self) -> None:
         try:
             while (key := self._next()) is not None:
-                answer = self._with_place(lambda key=key: self._answer(key))  # type: ignore[misc]
+                with self._places:
+                    answer = None if self._stop.is_set() else self._answer(key)
                 if answer is not None:
                     self.folder.add(answer)
                     self.finished += 1
@@ -115,10 +116,6 @@ class BatchRunner:
             if last:
                 self.folder.stand(self._paused if self._stop.is_set() else BatchStatus.FINISHED, self.seconds)
             self._at_work -= 1
-
-    def _with_place(self, act: Callable[[], BatchAnswer | None]) -> BatchAnswer | None:
-        with self._places:
-            return None if self._stop.is_set() else act()
 
     def _answer(self, key: Key) -> BatchAnswer | None:
         """Whatever of an answer is missing; None when the batch was stopped meanwhile."""

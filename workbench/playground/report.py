@@ -60,16 +60,19 @@ def _harmless(cell: object) -> object:
 
 
 def as_jsonl(folder: BatchFolder, scorer: Scorer) -> Iterator[str]:
-    """A line a prompt and pane, with everything that is known of the answer."""
+    """A line a prompt and pane: the conversation with the answer as its last turn, and all that is known of it."""
     panes = folder.batch.request.panes
     for row in all_rows(folder, scorer):
         for pane, cell in zip(panes, row.cells, strict=True):
-            known = cell.answer.model_dump(exclude={"row", "pane"}) if cell else {"problem": "not answered"}
+            known = cell.answer.model_dump(exclude={"row", "pane", "text"}) if cell else {"problem": "not answered"}
+            said = [{"role": message.role, "content": message.content} for message in row.messages]
+            if cell and not cell.answer.problem:
+                said.append({"role": "assistant", "content": cell.answer.text})
             told = {
                 "line": row.line,
                 "model": pane.model,
                 "label": pane.label,
-                "messages": [{"role": message.role, "content": message.content} for message in row.messages],
+                "messages": said,
                 "reference": row.reference,
                 **known,
                 "scores": cell.scores if cell else {},

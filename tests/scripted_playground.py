@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Generator, Sequence
 
 from workbench.playground import Delta, PaneChoice, Sampling
+from workbench.protocol.chat import Score, ScoredToken
 from workbench.records import Message
 
 Answer = Callable[[str, str], str]
@@ -58,8 +59,6 @@ class ScriptedPlayground:
         answer: str,
         other: str | None = "base",
     ) -> Score:
-        from workbench.protocol.chat import Score, ScoredToken
-
         likelihood = -1.0 if pane.id == "base" else -0.5
         tokens = tuple(ScoredToken(text=word, logprob=likelihood, other_logprob=None) for word in answer.split())
         return Score(
