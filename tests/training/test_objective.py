@@ -13,7 +13,7 @@ from training_runs import random_rows, untrained
 from transformers import AutoModelForCausalLM
 
 from workbench.training.attention import SEGMENTS
-from workbench.training.batches import ShuffledBatches, flattened, padded
+from workbench.training.batches import ShuffledBatches, padded, shared
 from workbench.training.loss import CHUNK, frozen_head_loss
 from workbench.training.objective import choose_objective
 from workbench.training.rows import Row, Rows
@@ -55,7 +55,7 @@ def test_flattened_loss_and_gradients_equal_the_padded_control(tiny_model_folder
     rows = random_rows()
     model = with_lora(load(tiny_model_folder))
     objective = choose_objective(model, rows)
-    assert (objective.collate, objective.head, objective.padded_because) == (flattened, "chunked", "")
+    assert (objective.collate, objective.head, objective.padded_because) == (shared, "chunked", "")
     assert objective.fused
     some = [rows[index] for index in range(len(rows))]
     batch = objective.collate(some)
@@ -69,6 +69,39 @@ def test_flattened_loss_and_gradients_equal_the_padded_control(tiny_model_folder
     assert ours.keys() == theirs.keys()
     for name, gradient in theirs.items():
         torch.testing.assert_close(ours[name], gradient, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("family", ["llama", "gpt2", "gemma"])
+def test_common_beginnings_are_computed_once_and_change_no_number(family: str) -> None:
+    """Rows that begin alike, one inside another, one twice, and one whose common beginning is itself learnt."""
+    first, other = random_rows()[4], random_rows()[3]
+    rows = [
+        first,
+        Row(torch.cat([first.input_ids[:9], other.input_ids]), torch.cat([first.trained[:9], other.trained])),
+        Row(first.input_ids[:12], first.trained[:12]),
+        first,
+        Row(first.input_ids[:9], torch.ones(9, dtype=torch.bool)),
+    ]
+    calm = {"attn_pdrop": 0.0, "resid_pdrop": 0.0, "embd_pdrop": 0.0} if family == "gpt2" else {}
+    model = with_lora(untrained(family, **calm))
+    objective = choose_objective(model, random_rows())
+    assert objective.layout == "flattened, common beginnings once"
+    batch = objective.collate(rows)
+    assert batch["input_ids"].shape[1] == 26 + len(other.input_ids) - 1
+    assert batch["tokens"] == sum(len(row.input_ids) for row in rows)
+    loss = objective(batch) / len(batch["targets"])
+    loss.backward()  # type: ignore[no-untyped-call]
+    ours = gradients(model)
+    control = control_loss(model, rows)
+    control.backward()  # type: ignore[no-untyped-call]
+    assert loss.item() == pytest.approx(control.item(), abs=1e-5)
+    for name, gradient in gradients(model).items():
+        torch.testing.assert_close(ours[name], gradient, rtol=1e-3, atol=1e-5)
+
+
+def test_rows_that_drop_at_random_do_so_each_for_itself(tiny_model_folder: Path) -> None:
+    objective = choose_objective(with_lora(load(tiny_model_folder), lora_dropout=0.1), random_rows())
+    assert objective.layout == "flattened"
 
 
 def test_a_row_does_not_see_the_row_before_it(tiny_model_folder: Path) -> None:
@@ -115,7 +148,7 @@ def test_a_window_shorter_than_the_rows_takes_the_padded_path() -> None:
     assert short.collate is padded
     assert "window of 16 tokens" in short.padded_because
     assert short.model.config._attn_implementation == "sdpa"
-    assert choose_objective(with_lora(untrained("mistral", sliding_window=64)), rows).collate is flattened
+    assert choose_objective(with_lora(untrained("mistral", sliding_window=64)), rows).collate is shared
 
 
 def test_soft_caps_take_the_padded_path_and_the_whole_head() -> None:

@@ -26,17 +26,22 @@ def segment_attention(
     attention_mask: Tensor | None,
     *,
     segments: tuple[int, ...],
+    spread: Tensor | None = None,
+    first: Tensor | None = None,
     dropout: float = 0.0,
     scaling: float | None = None,
     **options: Any,
 ) -> tuple[Tensor, None]:
     """`query` (1, heads, T, d), `key` and `value` (1, kv heads, T, d) to (1, T, heads, d).
 
-    `segments` are the rows' cumulative ends, from 0 to T. Raises `ValueError` for what it does not compute.
+    `segments` are the rows' cumulative ends, from 0 to T, or to S where rows share tokens: `spread` and `first` then
+    lead from T to S and back (see `batches.shared`). Raises `ValueError` for what it does not compute.
     """
     unknown = [name for name in ("softcap", "s_aux", "position_bias") if options.get(name) is not None]
     if unknown:
         raise ValueError(f"segment attention has no {', '.join(unknown)}")
+    if spread is not None:
+        query, key, value = (states.index_select(2, spread) for states in (query, key, value))
     grouped = query.shape[1] != key.shape[1]
     outputs = [
         functional.scaled_dot_product_attention(
@@ -50,7 +55,8 @@ def segment_attention(
         ).transpose(1, 2)
         for start, end in pairwise(segments)
     ]
-    return torch.cat(outputs, dim=1), None
+    joined = torch.cat(outputs, dim=1)
+    return joined if first is None else joined.index_select(1, first), None
 
 
 def _no_mask(*_: Any, **__: Any) -> None:

@@ -1,9 +1,10 @@
 """How a batch becomes its loss on a given model, chosen by trying: the fast way where it gives the same numbers.
 
-Two choices are made once a run. *Layout*: rows behind one another (`attention`), unless the method or the model cannot;
-then padded. *Head*: only labelled positions, in chunks through the frozen weight (`loss`), unless the head is adapted,
-biased or followed by something; then through the model's own forward. Each fast way is compared with the plain one on
-a few real tokens before it is used, so an unknown architecture costs speed, never correctness.
+Two choices are made once a run. *Layout*: rows behind one another (`attention`), what they begin with alike computed
+once, unless the method or the model cannot; then padded. *Head*: only labelled positions, in chunks through the frozen
+weight (`loss`), unless the head is adapted, biased or followed by something; then through the model's own forward.
+Each fast way is compared with the plain one on a few real tokens before it is used, so an unknown architecture costs
+speed, never correctness.
 """
 
 from __future__ import annotations
@@ -17,14 +18,16 @@ from torch import Tensor
 from torch.nn import functional
 
 from workbench.training import attention
-from workbench.training.batches import Batch, flattened, padded
+from workbench.training.batches import Batch, flattened, padded, shared
 from workbench.training.fused import FusedBackbone, fuse
 from workbench.training.loss import frozen_head_loss
 from workbench.training.rows import Row, Rows
 
 _PROBE_ROWS = 2
 _PROBE_TOKENS = 24
-_INPUTS = ("input_ids", "position_ids", "attention_mask", "segments")
+_ELSEWHERE = ("summary_", "classifier_")
+"""How settings begin that belong to heads which no causal model has."""
+_INPUTS = ("input_ids", "position_ids", "attention_mask", "segments", "spread", "first")
 
 Head = Literal["chunked", "module", "whole"]
 
@@ -43,6 +46,13 @@ class Objective:
     """The model's layers with a backward of our own, where it is one we know."""
     smoothing: float = 0.0
     """Label smoothing, while the model is training."""
+
+    @property
+    def layout(self) -> str:
+        """In words, for the run's environment."""
+        if self.padded_because:
+            return f"padded: {self.padded_because}"
+        return "flattened, common beginnings once" if self.collate is shared else "flattened"
 
     def __call__(self, batch: Batch) -> Tensor:
         """Summed cross-entropy of the batch's targets, in nats; divide by the trained tokens of the whole step."""
@@ -65,7 +75,8 @@ class Objective:
             keep = torch.zeros(shape, dtype=torch.bool, device=batch["input_ids"].device)
             keep.view(-1)[batch["labelled"]] = True
             kept: Tensor = self.model(**_inputs(batch), logits_to_keep=keep).logits
-            return kept.reshape(-1, kept.shape[-1])
+            places = keep.view(-1).cumsum(0)[batch["labelled"]] - 1  # a shared token may have several targets
+            return kept.reshape(-1, kept.shape[-1]).index_select(0, places)
         every: Tensor = self.model(**_inputs(batch)).logits[:, -shape[1] :]  # virtual tokens come before a row's own
         return every.reshape(-1, every.shape[-1]).index_select(0, batch["labelled"])
 
@@ -97,9 +108,39 @@ def _choose(model: Any, rows: Rows) -> Objective:
     careful = Objective(plain, collate, "module", reason)
     chunked = Objective(plain, collate, "chunked", reason)
     if not _plain_head(plain) or not _agree(careful, chunked, collate(probe)):
-        return careful
-    fused = None if reason else replace(chunked, fused=fuse(plain))
-    return fused if fused and fused.fused and _same_gradients(chunked, fused, collate(probe)) else chunked
+        return careful if reason else _sharing(careful, probe)
+    if reason:
+        return chunked
+    fused = replace(chunked, fused=fuse(plain))
+    return _sharing(fused if fused.fused and _same_gradients(chunked, fused, probe) else chunked, probe)
+
+
+def _sharing(chosen: Objective, probe: Sequence[Row]) -> Objective:
+    """`chosen`, with what rows begin with alike computed once where that gives the same gradients.
+
+    Not where something is dropped at random: rows would then drop the same.
+    """
+    if _drops_at_random(chosen.model):
+        return chosen
+    once = replace(chosen, collate=shared)
+    alike = [*probe, _beginning_of(probe[0])]
+    return once if _same_gradients(chosen, once, alike) else chosen
+
+
+def _drops_at_random(model: Any) -> bool:
+    modules = (module for module in model.modules() if isinstance(module, torch.nn.Dropout))
+    settings = model.config.get_text_config().to_dict().items()
+    chances = (
+        value
+        for name, value in settings
+        if "drop" in name and isinstance(value, float) and not name.startswith(_ELSEWHERE)
+    )
+    return any(module.p > 0 for module in modules) or any(chance > 0 for chance in chances)
+
+
+def _beginning_of(row: Row) -> Row:
+    half = max(2, len(row.input_ids) // 2)
+    return Row(row.input_ids[:half], row.trained[:half])
 
 
 def _prompt_learning(model: Any) -> bool:
@@ -157,7 +198,7 @@ def _agree(careful: Objective, chunked: Objective, batch: Batch) -> bool:
     return not _differ(found, _probe_logits(careful, batch))
 
 
-def _same_gradients(known: Objective, fast: Objective, batch: Batch) -> bool:
+def _same_gradients(known: Objective, fast: Objective, rows: Sequence[Row]) -> bool:
     """Whether both give one loss and one gradient. Adapters begin at nothing, so they are stirred for the while."""
     weights = [weight for weight in known.model.parameters() if weight.requires_grad]
     before = [weight.detach().clone() for weight in weights]
@@ -166,11 +207,20 @@ def _same_gradients(known: Objective, fast: Objective, batch: Batch) -> bool:
         for weight in weights:
             weight.add_(torch.randn(weight.shape, generator=generator), alpha=0.02)
     try:
-        expected, found = (torch.autograd.grad(each(batch), weights) for each in (known, fast))
-        return not any(_differ(one, other) for one, other in zip(found, expected, strict=True))
+        expected, found = (_gradients(each, rows, weights) for each in (known, fast))
+        return all(_same(one, other) for one, other in zip(found, expected, strict=True))
     finally:
         with torch.no_grad():
             torch._foreach_copy_(weights, before)
+
+
+def _gradients(objective: Objective, rows: Sequence[Row], weights: Sequence[Tensor]) -> Sequence[Tensor | None]:
+    batch = _on(objective.model.device, objective.collate(rows))
+    return torch.autograd.grad(objective(batch), weights, allow_unused=True)
+
+
+def _same(found: Tensor | None, expected: Tensor | None) -> bool:
+    return found is expected if found is None or expected is None else not _differ(found, expected)
 
 
 def _probe_logits(objective: Objective, batch: Batch) -> Tensor:

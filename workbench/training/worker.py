@@ -140,7 +140,7 @@ class Worker:
             "base_model": self.config.base_model,
             "base_model_revision": subject.revision,
             "dataset": dataset.id,
-            "batches": f"padded: {lesson.objective.padded_because}" if lesson.objective.padded_because else "flattened",
+            "batches": lesson.objective.layout,
             "head": lesson.objective.head,
             "layers": "fused" if lesson.objective.fused else "modules",
             "recompute_activations": lesson.training.recompute_activations,

@@ -6,14 +6,13 @@ Shapes: T tokens, H hidden, I intermediate, h heads, d head width. Everything in
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 _attend = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
 _attend_backward = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward
-
-Segments = tuple[int, ...]
 
 
 def _inverse_rms(states: Tensor, epsilon: float) -> Tensor:
@@ -53,31 +52,72 @@ def rotate_(states: Tensor, cosine: Tensor, sine: Tensor) -> None:
     second.mul_(cosine).addcmul_(kept, sine)
 
 
-def attend(query: Tensor, key: Tensor, value: Tensor, segments: Segments, scale: float) -> tuple[Tensor, list[Tensor]]:
-    """Causal attention within each segment: (T, h, d) three times to (T, h, d), and what the gradient needs."""
+class Places(NamedTuple):
+    """Where the rows of a batch end, and which of their tokens are computed once: see `workbench.training.batches`."""
+
+    ends: tuple[int, ...]
+    spread: Tensor | None = None
+    first: Tensor | None = None
+    again: Tensor | None = None
+    """The places in S of tokens that were computed for an earlier row."""
+
+    @classmethod
+    def of(cls, batch: dict[str, Any]) -> Places:
+        if "spread" not in batch:
+            return cls(batch["segments"])
+        repeated = torch.ones(len(batch["spread"]), dtype=torch.bool)
+        repeated[batch["first"]] = False
+        return cls(batch["segments"], batch["spread"], batch["first"], repeated.nonzero().squeeze(1))
+
+    def in_rows(self, states: Tensor) -> Tensor:
+        """(T, ...) to (S, ...): every row with all its tokens."""
+        return states if self.spread is None else states.index_select(0, self.spread)
+
+    def once(self, states: Tensor) -> Tensor:
+        """(S, ...) to (T, ...): every token where it stands first."""
+        return states if self.first is None else states.index_select(0, self.first)
+
+    def summed(self, states: Tensor) -> Tensor:
+        """(S, ...) to (T, ...): the gradient of `in_rows`."""
+        if self.spread is None or self.again is None:
+            return states
+        return self.once(states).index_add_(0, self.spread[self.again], states[self.again])
+
+    def alone(self, states: Tensor) -> Tensor:
+        """(T, ...) to (S, ...): the gradient of `once`."""
+        if self.first is None:
+            return states
+        return states.new_zeros(self.ends[-1], *states.shape[1:]).index_copy_(0, self.first, states)
+
+
+def attend(query: Tensor, key: Tensor, value: Tensor, places: Places, scale: float) -> tuple[Tensor, list[Tensor]]:
+    """Causal attention within each row: (T, h, d) three times to (T, h, d), and what the gradient needs."""
+    query, key, value = (places.in_rows(states) for states in (query, key, value))
     output = torch.empty(query.shape, dtype=query.dtype)
     normalisers = []
-    for start, end in pairwise(segments):
+    for start, end in pairwise(places.ends):
         rows = [_heads_first(states[start:end]) for states in (query, key, value)]
         found, normaliser = _attend(*rows, 0.0, True, scale=scale)
         output[start:end] = found[0].transpose(0, 1)
         normalisers.append(normaliser)
-    return output, normalisers
+    return places.once(output), normalisers
 
 
 def attend_backward(
-    gradient: Tensor, states: tuple[Tensor, Tensor, Tensor, Tensor], normalisers: list[Tensor], segments: Segments,
+    gradient: Tensor, states: tuple[Tensor, Tensor, Tensor, Tensor], normalisers: list[Tensor], places: Places,
     scale: float,
 ) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
     """The gradients of query, key and value; `states` are the three and the output."""
+    states = tuple(places.in_rows(each) for each in states)  # type: ignore[assignment]
+    gradient = places.alone(gradient)
     found = tuple(torch.empty(gradient.shape, dtype=gradient.dtype) for _ in range(3))
-    for (start, end), normaliser in zip(pairwise(segments), normalisers, strict=True):
+    for (start, end), normaliser in zip(pairwise(places.ends), normalisers, strict=True):
         query, key, value, output = (_heads_first(each[start:end]) for each in states)
         upstream = _heads_first(gradient[start:end])
         parts = _attend_backward(upstream, query, key, value, output, normaliser, 0.0, True, scale=scale)
         for whole, part in zip(found, parts, strict=True):
             whole[start:end] = part[0].transpose(0, 1)
-    return found[0], found[1], found[2]
+    return places.summed(found[0]), places.summed(found[1]), places.summed(found[2])
 
 
 def _heads_first(rows: Tensor) -> Tensor:
