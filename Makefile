@@ -6,8 +6,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 ARGS ?=
-# What a benchmark measures itself against is started by it.
-BENCHMARKS := $(filter-out benchmarks/plain_%,$(wildcard benchmarks/*.py))
+# What a benchmark measures itself against, or reads its rows from, is started by it.
+BENCHMARKS := $(filter-out benchmarks/plain_% benchmarks/movie_snippets.py,$(wildcard benchmarks/*.py))
 
 .PHONY: run demo test quality figures clean help
 
