@@ -198,7 +198,7 @@ def _trained(folder: Path, adapter: Path | None) -> Any:
         return model
     changed = adapter / "changed_weights.safetensors"
     if not changed.is_file():
-        virtual = PeftConfig.from_pretrained(adapter).is_prompt_learning
+        virtual = PeftConfig.from_pretrained(str(adapter)).is_prompt_learning
         return PeftModel.from_pretrained(model, adapter, is_trainable=not virtual)  # fast layers are tried by gradients
     outcome = model.load_state_dict(load_file(changed), strict=False)
     assert not outcome.unexpected_keys
