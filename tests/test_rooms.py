@@ -22,6 +22,7 @@ HEAVY = TORCH | {"datasets", "pandas", "plotly", "gradio", "pyarrow", "scipy"}
 
 FOUNDATIONS = {
     "config",
+    "adapter_folder",
     "records",
     "events",
     "errors",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError, field_validator, model_validator
@@ -32,8 +33,12 @@ class Method(Part, ABC):
     summary: ClassVar[str]
     """One sentence for the form and the docs."""
     order: ClassVar[int] = 100
-    untrained: ClassVar[str] = ""
-    """Why a run cannot use it yet, one sentence; empty when it can. Its count is exact either way."""
+    needs_cuda: ClassVar[str] = ""
+    """Why it runs on a CUDA GPU alone, one sentence; empty when a CPU will do."""
+    in_place: ClassVar[bool] = False
+    """Whether it trains the base model's own weights, which are saved as they come out, without peft."""
+    studies: ClassVar[str] = ""
+    """What it reads rows for before training begins, a few words; empty when it does not."""
     moves_base: ClassVar[bool] = False
     """Whether it begins inside the base weights, so that a saved adapter is turned back for the untouched base."""
     unpacked: ClassVar[Mapping[str, str]] = {}
@@ -60,8 +65,24 @@ class Method(Part, ABC):
     def peft_config(self, task: Task) -> Any:
         """The `peft.PeftConfig` that builds it. Imports peft."""
 
-    def prepare(self, model: Any) -> None:
-        """What is left to be done to the peft `model` once the adapter is on it. Imports torch where it needs it."""
+    def obstacle(self, quantization: str) -> str:
+        """Why it cannot stand on base weights packed so, as a sentence; empty when it can."""
+        return self.unpacked.get(quantization, "")
+
+    def refusals(self, config: RunConfig, *, device: str, rows: int) -> list[Problem]:
+        """What keeps a run of `config` from beginning on that kind of device, ``cpu`` or ``cuda``.
+
+        `rows` is the most that it may train on. Asked by the form and by the worker, before anything is loaded.
+        """
+        if self.needs_cuda and device != "cuda":
+            return [Problem(self.needs_cuda, "Choose another method, such as LoRA.", "method.kind")]
+        return []
+
+    def prepare(self, model: Any, folder: Path) -> None:
+        """What is left to be done to the peft `model` once the adapter is on it; the base lies in `folder`.
+
+        Imports torch where it needs it.
+        """
         return
 
     def learning_rate_factor(self, parameter: str) -> float:
@@ -312,7 +333,7 @@ class RunConfig(Part):
 
     @model_validator(mode="after")
     def _method_stands_on_packed_weights(self) -> Self:
-        reason = self.method.unpacked.get(self.training.quantization)
+        reason = self.method.obstacle(self.training.quantization)
         if reason:
             raise ValueError(f"training.quantization: {reason.rstrip('.')}")
         return self

@@ -19,6 +19,8 @@ class Phase(StrEnum):
     STARTING = "starting"
     FETCHING_MODEL = "fetching model"
     PREPARING_DATA = "preparing data"
+    STUDYING = "studying data"
+    """Some methods read rows before they begin."""
     INITIALISING = "initialising"
     TRAINING = "training"
     EVALUATING = "evaluating"

@@ -10,8 +10,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 
+from workbench.calculator.device import this_device
 from workbench.calculator.parameters import count
-from workbench.config import METHODS, RunConfig, refuse
+from workbench.config import RunConfig, refuse
 from workbench.data import DatasetLibrary, resolved
 from workbench.engine_process import EngineProcess
 from workbench.errors import Problem, WorkbenchError
@@ -54,10 +55,12 @@ class Services:
 
     def prepare(self, config: RunConfig) -> RunConfig:
         """`config` with its dataset in the library; raises one `WorkbenchError` with every problem there is."""
-        problems = _not_yet(config)
+        problems: list[Problem] = []
         ready = config
         try:
             ready = config.model_copy(update={"data": resolved(self.datasets, config.data)})
+            rows = self.datasets.resolve(ready.data.dataset).rows
+            problems += config.method.refusals(config, device=this_device().kind, rows=rows)
         except WorkbenchError as error:
             problems += error.problems
         try:
@@ -71,14 +74,6 @@ class Services:
     def submit(self, config: RunConfig) -> Run:
         """Queue a run of `config`; nothing is written when anything is wrong with it."""
         return self.runs.submit(self.prepare(config))
-
-
-def _not_yet(config: RunConfig) -> list[Problem]:
-    """A method whose count is known but which runs cannot use yet."""
-    if not config.method.untrained:
-        return []
-    ready = ", ".join(method.title for method in METHODS if not method.untrained)
-    return [Problem(config.method.untrained, f"Choose one of: {ready}.", "method.kind")]
 
 
 def _misfits(config: RunConfig, blueprint: Blueprint) -> list[Problem]:

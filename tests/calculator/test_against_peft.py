@@ -20,7 +20,7 @@ from workbench.records import Blueprint
 
 CASES = 400
 ADAPTERS = tuple(kind for kind in METHODS.kinds() if kind not in ("full", "last_k", "bitfit", "lora_prefix"))
-NEEDS_WEIGHTS = ("pissa", "olora", "loftq", "corda", "lora_ga")
+NEEDS_WEIGHTS = ("pissa", "olora")
 """Methods that start from the base weights, which are not there on the meta device: built as plain LoRA."""
 
 
@@ -39,7 +39,8 @@ def targets(rng: random.Random, model: Blueprint, kinds: tuple[str, ...]) -> Any
 
 def low_rank(rng: random.Random, model: Blueprint, kind: str) -> dict[str, Any]:
     """Random settings of the LoRA family."""
-    kinds = ("linear", "conv1d", "embedding") if rng.random() < 0.3 and not has_rule(model) else ("linear", "conv1d")
+    every = ("linear", "conv1d", "embedding") if rng.random() < 0.3 and not has_rule(model) else ("linear", "conv1d")
+    kinds = tuple(each for each in every if each in _adaptable(kind))
     chosen = targets(rng, model, kinds)
     if has_rule(model) and not _is_plain(kind):
         chosen = rng.sample(["q_proj", "k_proj", "v_proj", "o_proj"], 2)
@@ -52,11 +53,17 @@ def low_rank(rng: random.Random, model: Blueprint, kind: str) -> dict[str, Any]:
             options["rank_pattern"] = {rng.choice(chosen): rng.randint(1, 16)}
         if rng.random() < 0.3 and len(chosen) > 1:
             options["exclude_modules"] = [chosen[0]]
-    if kinds == ("linear", "conv1d") and not has_rule(model):
+    if "embedding" not in kinds and not has_rule(model):
         options["lora_bias"] = rng.random() < 0.2
     if rng.random() < 0.2 and model.task == "causal_lm":
         options["modules_to_save"] = [rng.choice(_wholes(model, chosen))]
     return options
+
+
+def _adaptable(kind: str) -> tuple[str, ...]:
+    method = METHODS.get(kind)
+    assert issubclass(method, LowRank)
+    return method.adaptable
 
 
 def _is_plain(kind: str) -> bool:
@@ -117,7 +124,7 @@ def settings(rng: random.Random, model: Blueprint, kind: str) -> dict[str, Any]:
 
 def fits(kind: str, name: str) -> bool:
     """Whether peft has this method for this architecture at all."""
-    if kind in ("loha", "lokr", "oft") and name == "gpt2":
+    if kind in ("loha", "lokr", "oft", "loftq") and name == "gpt2":
         return False  # no linear module but Conv1D
     return not (kind in ("prefix", "prompt") and blueprint(name).task == "encoder")
 
@@ -164,6 +171,8 @@ def compare(kind: str, name: str, seed: int) -> str | None:
     model = blueprint(name)
     method = METHODS.get(kind).model_validate(settings(random.Random(seed), model, kind))
     problems = [problem for problem in method.check(model) if problem.field != "method.rank"]  # peft allows any rank
+    if method.moves_base:  # peft would change the weight that another module shares, and says nothing
+        problems = [problem for problem in problems if "shares" not in problem.message]
     if problems:
         return _must_refuse(method, name, f"{name} {method!r}: {problems}")
     counted, real = method.count(model).trainable, from_peft(method, name)

@@ -48,7 +48,7 @@ def test_a_method_says_what_it_is_and_what_each_field_does(kind: str) -> None:
     method = METHODS.get(kind)
     assert method.title
     assert method.summary.endswith(".")
-    assert method.untrained == "" or method.untrained.endswith(".")
+    assert not method.needs_cuda or method.needs_cuda.endswith(".")
     for name, field in method.model_fields.items():
         assert name == "kind" or (field.title and field.description)
 

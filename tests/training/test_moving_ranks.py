@@ -3,34 +3,22 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from pathlib import Path
 
 import pytest
 import torch
-from peft import PeftModel
+from plain_loading import logits_of, plainly_loaded
 from training_runs import MakeRun, StopAt, carry_out, losses
-from transformers import AutoModelForCausalLM
 
 from workbench.errors import WorkbenchError
 from workbench.events import Finished, RanksMoved
-from workbench.training import adapter, worker
 
 METHOD = {"kind": "adalora", "rank": 6, "target_rank": 2, "dropout": 0.0}
 
 
 def test_ranks_fall_to_the_target_and_plain_peft_answers_alike(
-    make_run: MakeRun, tiny_model_folder: Any, monkeypatch: pytest.MonkeyPatch
+    make_run: MakeRun, tiny_model_folder: Path, last_logits: list[torch.Tensor]
 ) -> None:
-    trained: list[torch.Tensor] = []
-    ids = torch.arange(5, 25)[None]
-
-    def watched(model: Any, *rest: Any) -> None:
-        model.get_base_model().set_attn_implementation("sdpa")
-        with torch.no_grad():
-            trained.append(model.eval()(ids).logits)
-        adapter.write_adapter(model, *rest)
-
-    monkeypatch.setattr(worker, "write_adapter", watched)
     run = make_run(method=METHOD, max_steps=20, learning_rate=0.02)
     events = carry_out(run)
     assert isinstance(events[-1], Finished)
@@ -41,9 +29,7 @@ def test_ranks_fall_to_the_target_and_plain_peft_answers_alike(
     pattern = json.loads((run.adapter / "adapter_config.json").read_text())["rank_pattern"]
     ranks = [sum(mask) for mask in pattern.values()]
     assert sum(ranks) == 2 * len(ranks) == moved[-1].total
-    with torch.no_grad():
-        plain = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(tiny_model_folder), run.adapter).eval()
-        assert torch.allclose(plain(ids).logits, trained[0], atol=1e-4)
+    assert torch.allclose(logits_of(plainly_loaded(tiny_model_folder, run.adapter)), last_logits[0], atol=1e-4)
 
 
 @pytest.mark.parametrize("stop", [3, 9])

@@ -7,15 +7,13 @@ from typing import Any
 
 import pytest
 import torch
-from peft import PeftModel
+from plain_loading import base_model, logits_of, plainly_loaded
 from training_runs import MakeRun, StopAt, carry_out, losses
-from transformers import AutoModelForCausalLM
 
 from workbench.config import RunConfig
 from workbench.events import Finished
 from workbench.models.blueprint_file import preset_path, read_blueprint_file
 from workbench.runs.folder import RunFolder
-from workbench.training import adapter, worker
 
 KINDS: list[dict[str, Any]] = [
     {"kind": "pissa", "rank": 4, "dropout": 0.0},
@@ -24,32 +22,15 @@ KINDS: list[dict[str, Any]] = [
 ]
 
 
-def logits_of(model: Any) -> torch.Tensor:
-    with torch.no_grad():
-        found: torch.Tensor = model.eval()(torch.arange(5, 25)[None]).logits
-    return found
-
-
 @pytest.mark.parametrize("method", KINDS, ids=["pissa", "pissa-fast", "olora"])
 def test_the_saved_adapter_is_right_on_the_untouched_base(
-    method: dict[str, Any], make_run: MakeRun, tiny_model_folder: Path, monkeypatch: pytest.MonkeyPatch
+    method: dict[str, Any], make_run: MakeRun, tiny_model_folder: Path, last_logits: list[torch.Tensor]
 ) -> None:
-    trained: list[torch.Tensor] = []
-    write = adapter.write_adapter
-
-    def watched(model: Any, *rest: Any) -> None:
-        model.get_base_model().set_attn_implementation("sdpa")  # the run's own needs to be told where rows end
-        trained.append(logits_of(model))
-        write(model, *rest)
-
-    monkeypatch.setattr(worker, "write_adapter", watched)
     run = make_run(method=method, max_steps=4, learning_rate=0.01)
     assert isinstance(carry_out(run)[-1], Finished)
-    base = AutoModelForCausalLM.from_pretrained(tiny_model_folder)
-    untouched = logits_of(base)
-    plain = logits_of(PeftModel.from_pretrained(base, run.adapter))
-    assert torch.allclose(plain, trained[0], atol=1e-4)
-    assert not torch.allclose(plain, untouched, atol=1e-2)
+    plain = logits_of(plainly_loaded(tiny_model_folder, run.adapter))
+    assert torch.allclose(plain, last_logits[0], atol=1e-4)
+    assert not torch.allclose(plain, logits_of(base_model(tiny_model_folder)), atol=1e-2)
 
 
 @pytest.mark.parametrize("method", KINDS, ids=["pissa", "pissa-fast", "olora"])

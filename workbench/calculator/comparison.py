@@ -44,7 +44,7 @@ def _rows(method: Method, blueprint: Blueprint) -> Iterator[Comparison]:
 def _like(method: Method, rank: int) -> Lora:
     """Plain LoRA of that rank on the targets of `method`, where it has any."""
     if isinstance(method, LowRank):
-        shared = {name: getattr(method, name) for name in Lora.model_fields if name not in ("kind", "rank_pattern")}
+        shared = {name: getattr(method, name) for name in LowRank.model_fields if name not in ("kind", "rank_pattern")}
         return Lora(**{**shared, "rank": rank})
     if isinstance(method, Targeted):
         shared = {name: getattr(method, name) for name in Targeted.model_fields if name != "kind"}

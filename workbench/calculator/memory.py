@@ -109,6 +109,8 @@ class Footprint:
     """The same, where modules that read one input count it once."""
     in_place: bool
     """Whether weights of the base model are trained themselves, which keeps their inputs as they are."""
+    replaced: int = 0
+    """Trained parameters that stand in the place of base weights, not beside them."""
 
     @classmethod
     def of(cls, blueprint: Blueprint, method: Method, counted: ParameterCount | None = None) -> Footprint:
@@ -121,6 +123,7 @@ class Footprint:
             separate_inputs=separate,
             shared_inputs=shared,
             in_place=isinstance(method, Whole),
+            replaced=counted.trainable if method.in_place else 0,
         )
 
 
@@ -135,6 +138,8 @@ def _input_widths(targets: Same[tuple[Module, ...]]) -> tuple[int, int]:
 def training_memory(footprint: Footprint, setting: Setting) -> Memory:
     """The peak of a training step."""
     weights = weight_bytes(footprint.blueprint, setting.weights, 4 if setting.single else 2)
+    if setting.single:  # else autocast keeps a half-precision copy of each beside it
+        weights -= 4 * footprint.replaced
     adapter = footprint.trained * _STATE_BYTES[setting.optimizer]
     activations = setting.tokens * _activation_bytes(footprint, setting)
     logits = _logit_bytes(footprint.blueprint, setting)

@@ -65,6 +65,7 @@ def setting_of(config: RunConfig, blueprint: Blueprint, device: Device) -> Setti
     """What `config` says about memory, for that model on that device."""
     training = config.training
     single = training.precision == "fp32" or (training.precision == "auto" and not device.fast_bf16)
+    single = single or (config.method.in_place and device.kind == "cpu")
     packed = training.quantization
     return Setting(
         batch_size=training.batch_size,
@@ -76,8 +77,17 @@ def setting_of(config: RunConfig, blueprint: Blueprint, device: Device) -> Setti
         autocast=device.kind == "cuda" and not single,
         computed="fp32" if single else "bf16",
         fused=device.kind == "cpu" and single and packed == "none" and _is_fused(config.method, blueprint),
+        projected="all" if _trains_the_head(config.method, blueprint) else "chunk",
         device=device.kind,
     )
+
+
+def _trains_the_head(method: Method, blueprint: Blueprint) -> bool:
+    """Whether the output head itself learns, which keeps the logits of all positions at once."""
+    if not method.in_place:
+        return False
+    own = {module.tied_to or module.name for module in blueprint.modules if module.name == blueprint.head}
+    return any(module.name in own for module in method.targets(blueprint))
 
 
 def _is_fused(method: Method, blueprint: Blueprint) -> bool:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from workbench.config import METHODS, Task
+from workbench.config import METHODS, RunConfig, Task
 from workbench.errors import Problem
 from workbench.methods.ranked import Ranked, rank_problems
 from workbench.methods.redistribution import most_after_moving
 from workbench.methods.targeted import Targeted
 from workbench.records import Blueprint, Module
 
+FEWEST_STEPS = 10
+"""Fewer leave no room to prune between the steps before and after."""
 _STEPS_TO_BE_SET = 2**31 - 1
 """peft wants the number of steps when it is configured; the worker puts the real one in its place."""
 
@@ -67,6 +70,13 @@ class AdaLora(Targeted, Ranked):
         problems = super().check(blueprint)
         return problems or rank_problems((module, self.rank) for module in self.targets(blueprint))
 
+    def refusals(self, config: RunConfig, *, device: str, rows: int) -> list[Problem]:
+        training = config.training
+        an_epoch = math.ceil(math.ceil(rows / training.batch_size) / training.gradient_accumulation_steps)
+        steps = training.max_steps or math.ceil(training.epochs * an_epoch)
+        too_short = [too_few_steps(steps)] if steps < FEWEST_STEPS else []
+        return [*super().refusals(config, device=device, rows=rows), *too_short]
+
     def peft_config(self, task: Task) -> Any:
         from peft import AdaLoraConfig
 
@@ -78,3 +88,12 @@ class AdaLora(Targeted, Ranked):
             "total_step": _STEPS_TO_BE_SET,
         }
         return AdaLoraConfig(task_type=task.peft_type, **options, **self.target_options(task))
+
+
+def too_few_steps(steps: int) -> Problem:
+    """What is wrong with a run of so few steps."""
+    return Problem(
+        f"AdaLoRA needs at least {FEWEST_STEPS} steps to move its ranks, and this run has {steps}.",
+        "Train longer, or choose LoRA.",
+        "training.max_steps",
+    )

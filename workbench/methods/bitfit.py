@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar, Literal
 
 from workbench.config import METHODS
 from workbench.errors import Problem
 from workbench.methods.grouping import trained_biases
-from workbench.methods.whole import Whole, own_modules
+from workbench.methods.in_place import InPlace
+from workbench.methods.whole import own_modules
 from workbench.records import Blueprint, Module, ParameterGroup
 
 
 @METHODS.add("bitfit")
-class BitFit(Whole):
+class BitFit(InPlace):
     """Every bias of the base model."""
 
     title: ClassVar[str] = "BitFit"
@@ -28,6 +30,9 @@ class BitFit(Whole):
 
     def beside(self, module: Module) -> int:
         return module.out_features
+
+    def trained(self, names: Sequence[str]) -> frozenset[str]:
+        return frozenset(name for name in names if name.rpartition(".")[2] == "bias")
 
     def check(self, blueprint: Blueprint) -> list[Problem]:
         if self.targets(blueprint):

@@ -2,32 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from collections.abc import Mapping
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from workbench.config import METHODS
-from workbench.methods.low_rank import LowRank
+from workbench.errors import Problem
+from workbench.methods.inside import WHOLE_WEIGHTS_ONLY, tied_problems
+from workbench.methods.studied import Studied
+from workbench.records import Blueprint
 
 
 @METHODS.add("corda")
-class Corda(LowRank):
+class Corda(Studied):
     """LoRA that starts where the data is, or away from it."""
 
     title: ClassVar[str] = "CorDA"
     summary: ClassVar[str] = "LoRA that starts from what the data uses most, or least, to learn more or forget less."
     order: ClassVar[int] = 13
-    plain: ClassVar[bool] = False
-    untrained: ClassVar[str] = "CorDA needs a pass over the data before training, which runs do not make yet."
+    moves_base: ClassVar[bool] = True
+    unpacked: ClassVar[Mapping[str, str]] = WHOLE_WEIGHTS_ONLY
+    studies: ClassVar[str] = "the covariance of each module's inputs"
     kind: Literal["corda"] = "corda"
     mode: Literal["instruction", "knowledge"] = Field(
         "instruction",
         title="Mode",
-        description="instruction learns the data better, knowledge forgets less of what the base model knows.",
+        description="instruction trains the directions that these rows use most, knowledge those they use least.",
     )
 
-    def peft_options(self) -> dict[str, Any]:
-        from peft.tuners.lora.config import CordaConfig
-
-        way = CordaConfig(corda_method="ipm" if self.mode == "instruction" else "kpm")
-        return {**super().peft_options(), "init_lora_weights": "corda", "corda_config": way}
+    def check(self, blueprint: Blueprint) -> list[Problem]:
+        return super().check(blueprint) or tied_problems(self.title, self.targets(blueprint), blueprint)

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
 from workbench.config import METHODS
-from workbench.methods.low_rank import LowRank
+from workbench.methods.initialised import Initialised
 from workbench.records import Module
 
 
 @METHODS.add("dora")
-class Dora(LowRank):
+class Dora(Initialised):
     """LoRA and a magnitude for each output."""
 
     title: ClassVar[str] = "DoRA"
@@ -20,6 +20,7 @@ class Dora(LowRank):
     )
     order: ClassVar[int] = 2
     plain: ClassVar[bool] = False
+    takes_bias: ClassVar[bool] = False
     unpacked: ClassVar[Mapping[str, str]] = {
         "int8": "DoRA reads the norms of the weights, which 8-bit weights no longer give after the first step."
     }

@@ -1,22 +1,24 @@
 """EVA: LoRA that starts from the data's own directions and moves rank to where they matter (Paischer et al. 2024).
 
-It starts with the same rank everywhere; after initialisation each module has its own, which `rank_pattern` then holds.
+It starts with the same rank everywhere. Once it has read its rows each module has its own, which stands in the saved
+adapter's `rank_pattern`; a module that is left with none loses its adapter. Ranks that a config names stay as named.
 """
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from workbench.config import METHODS
-from workbench.methods.low_rank import LowRank
+from workbench.config import METHODS, RunConfig
+from workbench.errors import Problem
 from workbench.methods.redistribution import most_after_moving
+from workbench.methods.studied import Studied
 from workbench.records import Module
 
 
 @METHODS.add("eva")
-class Eva(LowRank):
+class Eva(Studied):
     """LoRA whose ranks follow the variance that the data shows in each module."""
 
     title: ClassVar[str] = "EVA"
@@ -24,8 +26,7 @@ class Eva(LowRank):
         "LoRA that starts from the data's main directions and gives rank to the modules that need it."
     )
     order: ClassVar[int] = 12
-    plain: ClassVar[bool] = False
-    untrained: ClassVar[str] = "EVA needs a pass over the data before training, which runs do not make yet."
+    studies: ClassVar[str] = "the main directions of each module's inputs"
     kind: Literal["eva"] = "eva"
     rho: float = Field(
         2.0,
@@ -35,13 +36,35 @@ class Eva(LowRank):
         description="A module's rank may grow up to this times the rank; 1 moves none.",
     )
 
+    @property
+    def moves(self) -> bool:
+        """Whether ranks are redistributed: those that are named module by module stay as they are."""
+        return not self.rank_pattern and self.rho > 1
+
+    def most(self, rank: int) -> int:
+        """What a module's rank may grow to."""
+        return round(rank * self.rho) if self.moves else rank
+
     def bound(self, targets: tuple[Module, ...], trainable: int) -> int | None:
         if self.rank_pattern:
             return None
         ranks = [(module, self.rank) for module in targets]
-        return trainable + most_after_moving(ranks, cap=round(self.rank * self.rho))
+        return trainable + most_after_moving(ranks, cap=self.most(self.rank))
 
-    def peft_options(self) -> dict[str, Any]:
-        from peft import EvaConfig
+    def refusals(self, config: RunConfig, *, device: str, rows: int) -> list[Problem]:
+        most_tokens = min(rows, self.study_rows) * config.data.max_length
+        return [*super().refusals(config, device=device, rows=rows), *self.too_few(most_tokens)]
 
-        return {**super().peft_options(), "init_lora_weights": "eva", "eva_config": EvaConfig(rho=self.rho)}
+    def too_few(self, tokens: int) -> list[Problem]:
+        """Why `tokens` trained tokens are not enough to find as many directions as a module may get."""
+        widest = self.most(max((self.rank, *self.rank_pattern.values())))
+        if tokens >= widest:
+            return []
+        field = "method.rho" if self.moves and tokens >= widest / self.rho else "method.rank"
+        return [
+            Problem(
+                f"EVA looks for {widest} directions a module, and its rows have {tokens} trained tokens at most.",
+                "Lower rank or redistribution, read more rows first, or train on all tokens.",
+                field,
+            )
+        ]

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar, Literal
 
 from workbench.config import METHODS
-from workbench.methods.whole import Whole, own_modules
+from workbench.methods.in_place import InPlace
+from workbench.methods.whole import own_modules
 from workbench.records import Blueprint, Module
 
 
 @METHODS.add("full")
-class Full(Whole):
+class Full(InPlace):
     """All of the base model."""
 
     title: ClassVar[str] = "Full fine-tuning"
@@ -20,3 +22,6 @@ class Full(Whole):
 
     def targets(self, blueprint: Blueprint) -> tuple[Module, ...]:
         return own_modules(blueprint)
+
+    def trained(self, names: Sequence[str]) -> frozenset[str]:
+        return frozenset(names)

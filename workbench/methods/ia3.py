@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
@@ -45,5 +46,7 @@ class Ia3(Targeted):
     def peft_config(self, task: Task) -> Any:
         from peft import IA3Config
 
-        feedforward = list(self._feedforward_targets())
+        names = self._feedforward_targets()
+        # As an expression: peft writes all-linear down as full names, beside which it would refuse its own short ones.
+        feedforward: Any = f".*({'|'.join(map(re.escape, names))})" if names else []
         return IA3Config(task_type=task.peft_type, feedforward_modules=feedforward, **self.target_options(task))

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from workbench.config import METHODS
 from workbench.errors import Problem
-from workbench.methods.whole import Whole, own_modules
+from workbench.methods.in_place import InPlace
+from workbench.methods.whole import own_modules
 from workbench.records import Blueprint, Module
+
+_LAYER = re.compile(r"(?P<stack>.+?)\.(?P<layer>\d+)\.")
 
 
 @METHODS.add("last_k")
-class LastLayers(Whole):
+class LastLayers(InPlace):
     """The last layers of the last stack, which is the decoder's where there are two."""
 
     title: ClassVar[str] = "Last layers"
@@ -28,6 +33,12 @@ class LastLayers(Whole):
         own = [module for module in layered if _stack(module) == stack]
         first = max((module.layer or 0 for module in own), default=0) + 1 - self.layers
         return tuple(module for module in own if (module.layer or 0) >= first)
+
+    def trained(self, names: Sequence[str]) -> frozenset[str]:
+        layered = [(found["stack"], int(found["layer"]), name) for name in names if (found := _LAYER.match(name))]
+        own = [(layer, name) for stack, layer, name in layered if stack == layered[-1][0]]
+        first = max((layer for layer, _ in own), default=0) + 1 - self.layers
+        return frozenset(name for layer, name in own if layer >= first)
 
     def check(self, blueprint: Blueprint) -> list[Problem]:
         if self.layers <= blueprint.num_layers:

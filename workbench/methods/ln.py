@@ -21,7 +21,6 @@ class NormTuning(Whole):
     title: ClassVar[str] = "Norm layers"
     summary: ClassVar[str] = "Trains the base model's norm layers alone; among the smallest of all."
     order: ClassVar[int] = 26
-    untrained: ClassVar[str] = ""
     kind: Literal["ln"] = "ln"
 
     def targets(self, blueprint: Blueprint) -> tuple[Module, ...]:

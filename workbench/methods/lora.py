@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 from workbench.config import METHODS
-from workbench.methods.low_rank import LowRank
+from workbench.methods.initialised import Initialised
 
 
 @METHODS.add("lora")
-class Lora(LowRank):
+class Lora(Initialised):
     """Two small matrices beside each target module, and nothing else."""
 
     title: ClassVar[str] = "LoRA"

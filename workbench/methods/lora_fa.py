@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from workbench.config import METHODS
-from workbench.methods.low_rank import LowRank
+from workbench.methods.initialised import Initialised
 from workbench.records import Module
 
 
 @METHODS.add("lora_fa")
-class LoraFrozenA(LowRank):
+class LoraFrozenA(Initialised):
     """The second matrix alone is trained."""
 
     title: ClassVar[str] = "LoRA-FA"
@@ -18,7 +19,7 @@ class LoraFrozenA(LowRank):
     order: ClassVar[int] = 4
     kind: Literal["lora_fa"] = "lora_fa"
 
-    def prepare(self, model: Any) -> None:
+    def prepare(self, model: Any, folder: Path) -> None:
         for name, weight in model.named_parameters():
             if "lora_A." in name:
                 weight.requires_grad_(False)

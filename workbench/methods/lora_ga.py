@@ -1,31 +1,56 @@
-"""LoRA-GA: LoRA that starts along the first gradient of full fine-tuning (Wang et al. 2024, section 3.2)."""
+"""LoRA-GA: LoRA that starts along the first gradient of full fine-tuning (Wang et al. 2024, section 3)."""
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from collections.abc import Mapping
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from workbench.config import METHODS
-from workbench.methods.low_rank import LowRank
+from workbench.errors import Problem
+from workbench.methods.inside import WHOLE_WEIGHTS_ONLY, tied_problems
+from workbench.methods.ranked import rank_problems
+from workbench.methods.studied import Studied
+from workbench.records import Blueprint
 
 
 @METHODS.add("lora_ga")
-class LoraGradientAligned(LowRank):
+class LoraGradientAligned(Studied):
     """LoRA whose first step goes where full fine-tuning would go."""
 
     title: ClassVar[str] = "LoRA-GA"
     summary: ClassVar[str] = "LoRA that starts along the gradient of full fine-tuning."
     order: ClassVar[int] = 14
-    plain: ClassVar[bool] = False
-    untrained: ClassVar[str] = "LoRA-GA needs gradients of the data before training, which runs do not make yet."
+    moves_base: ClassVar[bool] = True
+    unpacked: ClassVar[Mapping[str, str]] = WHOLE_WEIGHTS_ONLY
+    studies: ClassVar[str] = "the gradient of each target module's weight"
     kind: Literal["lora_ga"] = "lora_ga"
+    study_rows: int = Field(
+        64,
+        ge=1,
+        le=100_000,
+        title="Rows read first",
+        description="How many training rows the first gradient is taken over; the seed draws them.",
+    )
     stable_gamma: int = Field(
         16, ge=1, le=4096, title="Stability", description="A higher value starts the adapter with smaller weights."
     )
 
-    def peft_options(self) -> dict[str, Any]:
-        from peft.tuners.lora.config import LoraGAConfig
-
-        way = LoraGAConfig(stable_gamma=self.stable_gamma)
-        return {**super().peft_options(), "init_lora_weights": "lora_ga", "lora_ga_config": way}
+    def check(self, blueprint: Blueprint) -> list[Problem]:
+        problems = super().check(blueprint)
+        if problems:
+            return problems
+        targets = self.targets(blueprint)
+        twice = rank_problems((module, 2 * self.rank_of(module)) for module in targets)
+        return [
+            *(
+                Problem(
+                    f"LoRA-GA takes twice its rank from the gradient. {one.message}",
+                    "Choose half of that width or less.",
+                    one.field,
+                )
+                for one in twice
+            ),
+            *tied_problems(self.title, targets, blueprint),
+        ]

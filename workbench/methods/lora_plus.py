@@ -7,11 +7,11 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from workbench.config import METHODS
-from workbench.methods.low_rank import LowRank
+from workbench.methods.initialised import Initialised
 
 
 @METHODS.add("lora_plus")
-class LoraPlus(LowRank):
+class LoraPlus(Initialised):
     """LoRA with two learning rates."""
 
     title: ClassVar[str] = "LoRA+"

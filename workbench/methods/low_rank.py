@@ -30,7 +30,9 @@ class LowRank(Targeted, Ranked):
 
     adaptable: ClassVar[tuple[ModuleKind, ...]] = ("linear", "conv1d", "embedding")
     plain: ClassVar[bool] = True
-    """Whether it is peft's plain LoRA layer, which alone takes biases of its own and adapts stacked experts."""
+    """Whether it is peft's plain LoRA layer from the first step on, which alone adapts stacked experts."""
+    takes_bias: ClassVar[bool] = True
+    """Whether its adapters can have biases of their own."""
 
     rank_pattern: Ranks = Field(
         {}, title="Ranks by name", description="Other ranks for some modules, such as q_proj=16, down_proj=4."
@@ -120,7 +122,7 @@ class LowRank(Targeted, Ranked):
         if not self.lora_bias:
             return []
         remedy = "Switch the adapter bias off."
-        if not self.plain:
+        if not self.takes_bias:
             return [Problem(f"{self.title} gives its adapters no bias.", remedy, "method.lora_bias")]
         if any(module.kind == "embedding" for module in targets):
             return [Problem("An embedding's adapter has no bias.", remedy, "method.lora_bias")]

@@ -20,6 +20,7 @@ class OrthonormalLora(LowRank):
     summary: ClassVar[str] = "LoRA that starts from an orthonormal basis of each weight."
     order: ClassVar[int] = 11
     plain: ClassVar[bool] = False
+    takes_bias: ClassVar[bool] = False
     moves_base: ClassVar[bool] = True
     unpacked: ClassVar[Mapping[str, str]] = WHOLE_WEIGHTS_ONLY
     kind: Literal["olora"] = "olora"

@@ -24,6 +24,7 @@ class Pissa(LowRank):
     )
     order: ClassVar[int] = 10
     plain: ClassVar[bool] = False
+    takes_bias: ClassVar[bool] = False
     moves_base: ClassVar[bool] = True
     unpacked: ClassVar[Mapping[str, str]] = WHOLE_WEIGHTS_ONLY
     kind: Literal["pissa"] = "pissa"

@@ -6,11 +6,11 @@ import math
 from typing import Any, ClassVar, Literal
 
 from workbench.config import METHODS
-from workbench.methods.low_rank import LowRank
+from workbench.methods.initialised import Initialised
 
 
 @METHODS.add("rslora")
-class RankStabilisedLora(LowRank):
+class RankStabilisedLora(Initialised):
     """LoRA whose strength does not fade as the rank grows."""
 
     title: ClassVar[str] = "rsLoRA"

@@ -11,11 +11,11 @@ _SHARED = ("kind", "target_modules", "exclude_modules", "layers_to_transform", "
 
 def lines() -> Iterator[str]:
     """Markdown: a table of all methods, and below it each method's own fields with their defaults."""
-    yield "| method | `kind` | what it does | runs |"
+    yield "| method | `kind` | what it does | reads first |"
     yield "|---|---|---|---|"
     for method in METHODS:
         kind = method.model_fields["kind"].default
-        yield f"| {method.title} | `{kind}` | {method.summary} | {'not yet' if method.untrained else 'yes'} |"
+        yield f"| {method.title} | `{kind}` | {method.summary} | {method.studies} |"
     for method in METHODS:
         yield from _fields(method)
 

@@ -36,15 +36,20 @@ class VirtualTokens(Method):
         )
 
     def check(self, blueprint: Blueprint) -> list[Problem]:
-        if not blueprint.context_length or self.tokens < blueprint.context_length:
-            return []
-        return [
-            Problem(
-                f"{self.tokens:,} virtual tokens fill the context of {blueprint.context_length:,}.",
-                "Enter fewer, so that rows fit behind them.",
-                "method.tokens",
-            )
-        ]
+        return token_problems(blueprint, self.tokens)
+
+
+def token_problems(blueprint: Blueprint, tokens: int) -> list[Problem]:
+    """More virtual tokens than the model can read leave no room for a row."""
+    if not blueprint.context_length or tokens < blueprint.context_length:
+        return []
+    return [
+        Problem(
+            f"{tokens:,} virtual tokens fill the context of {blueprint.context_length:,}.",
+            "Enter fewer, so that rows fit behind them.",
+            "method.tokens",
+        )
+    ]
 
 
 def line(name: str, count: int, width: int, formula: str) -> ParameterGroup:

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any, ClassVar
 
-from workbench.config import Method, Task
-from workbench.errors import Problem, WorkbenchError
+from workbench.config import Method
+from workbench.errors import Problem
 from workbench.methods.grouping import total, trained_whole
 from workbench.methods.matching import saved_modules, task_heads
 from workbench.records import Blueprint, Module, ParameterCount, ParameterGroup
 
 
 class Whole(Method):
-    """Trains weights of the base model in place."""
-
-    untrained: ClassVar[str] = "It changes the base model itself, and runs train adapters only."
+    """Trains weights of the base model, in place or as copies beside it."""
 
     @abstractmethod
     def targets(self, blueprint: Blueprint) -> tuple[Module, ...]: ...
@@ -39,13 +36,6 @@ class Whole(Method):
 
     def check(self, blueprint: Blueprint) -> list[Problem]:
         return []
-
-    def peft_config(self, task: Task) -> Any:
-        raise WorkbenchError(
-            f"{self.title} puts no adapter onto the base model: {self.untrained}",
-            remedy="Choose a method that trains an adapter.",
-            field="method.kind",
-        )
 
 
 def head_modules(blueprint: Blueprint) -> tuple[Module, ...]:

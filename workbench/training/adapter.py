@@ -1,4 +1,4 @@
-"""The adapter of a run: put onto the base model, and at the end written so that plain peft loads it.
+"""What a run trains: put onto the base model, and at the end written so that others can load it.
 
 Knows nothing of training. A run's adapter folder also holds the tokenizer with its chat template, so that whoever
 opens it renders prompts the way they were learnt.
@@ -7,32 +7,104 @@ opens it renders prompts the way they were learnt.
 from __future__ import annotations
 
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from peft import get_peft_model
+from peft import get_peft_model, load_peft_weights, set_peft_model_state_dict
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from transformers import set_seed
 
+from workbench.adapter_folder import PEFT_WEIGHTS
 from workbench.config import RunConfig
+from workbench.methods.in_place import InPlace
+from workbench.methods.lora_prefix import LoraWithPrefix
+from workbench.training.learnt import Learnt, misfit
 from workbench.training.quantization import weights_in
-from workbench.training.starting_point import StartingPoint
+from workbench.training.starting_point import StartingPoint, learnt_half
+from workbench.training.studies import Findings, begin_with, fitted
 
 
-def attach(model: Any, config: RunConfig, folder: Path, start: StartingPoint | None = None) -> Any:
-    """`model` with the method's adapter, initialised by the run's seed; the base is frozen, the adapter in fp32.
+@dataclass(frozen=True)
+class Attached:
+    """A model that can be trained, and what of it is learnt."""
 
-    `start` is where a method that begins inside the weights keeps, or finds again, what it took out of them.
+    model: Any
+    learnt: Learnt
+
+
+class AdapterWeights:
+    """The adapter on a peft model."""
+
+    def __init__(self, model: Any, start: StartingPoint | None = None) -> None:
+        self._model = model
+        self._start = start
+        """What a method that begins inside the weights took out of them."""
+
+    def save(self, folder: Path) -> None:
+        self._model.save_pretrained(folder, safe_serialization=True)
+        if self._start is not None:
+            self._start.make_plain(folder)
+
+    def restore(self, folder: Path) -> None:
+        state = load_file(folder / PEFT_WEIGHTS)
+        set_peft_model_state_dict(self._model, learnt_half(state) if self._start else state)
+
+    def take_over(self, folder: Path) -> None:
+        try:
+            outcome: Any = set_peft_model_state_dict(self._model, load_peft_weights(str(folder), device="cpu"))
+        except (RuntimeError, FileNotFoundError, SafetensorError) as error:
+            raise misfit() from error
+        if outcome.unexpected_keys:
+            raise misfit()
+
+
+def attach(
+    model: Any,
+    config: RunConfig,
+    folder: Path,
+    start: StartingPoint | None = None,
+    findings: Findings | None = None,
+) -> Attached:
+    """`model` with what the method trains, initialised by the run's seed; the rest is frozen, the trained in fp32.
+
+    `start` is where a method that begins inside the weights keeps, or finds again, what it took out of them;
+    `findings` are what it has learnt from the rows before.
     """
     set_seed(config.training.seed)
+    method = config.method
     model.name_or_path = base_model_name(config.base_model, folder)
-    peft_config = config.method.peft_config(config.task)
-    if start is not None and start.taken:
+    if isinstance(method, InPlace):
+        from workbench.training.changed_weights import ChangedWeights
+
+        return Attached(model, ChangedWeights(model, method))
+    if isinstance(method, LoraWithPrefix):
+        from workbench.training.adapter_pair import AdapterPair
+
+        pair = AdapterPair(model, method, config.task)
+        return Attached(pair.model, pair)
+    peft_config = method.peft_config(config.task)
+    if findings is not None:
+        peft_config = fitted(method, peft_config, findings)
+    elif start is not None and start.taken:
         peft_config.init_lora_weights = True
     adapted = get_peft_model(model, peft_config, autocast_adapter_dtype=True)
-    if start is not None:
-        (start.go_back_to if start.taken else start.keep)(adapted)
-    config.method.prepare(adapted)
-    return adapted
+    _begin(adapted, start, findings)
+    method.prepare(adapted, folder)
+    return Attached(adapted, AdapterWeights(adapted, start))
+
+
+def _begin(adapted: Any, start: StartingPoint | None, findings: Findings | None) -> None:
+    """Give the adapter the start that its method wants, the same one in every attempt."""
+    if findings is not None:
+        begin_with(adapted, findings, take=start is not None)
+    if start is None:
+        return
+    if not start.taken:
+        start.keep(adapted)
+    elif findings is None:
+        start.go_back_to(adapted)
 
 
 def base_model_name(reference: str, folder: Path) -> str:
@@ -46,19 +118,12 @@ def count_parameters(model: Any, *, trained: bool = False) -> int:
     return sum(weights_in(each) for each in model.parameters() if each.requires_grad or not trained)
 
 
-def save_learnt(model: Any, folder: Path, start: StartingPoint | None) -> None:
-    """Save the adapter into `folder` as one for the untouched base."""
-    model.save_pretrained(folder, safe_serialization=True)
-    if start is not None:
-        start.make_plain(folder)
-
-
-def write_adapter(model: Any, tokenizer: Any, path: Path, start: StartingPoint | None = None) -> None:
+def write_adapter(learnt: Learnt, tokenizer: Any, path: Path) -> None:
     """Replace the adapter folder at `path` in one step; what was there stays if writing fails."""
     part = path.with_name(f".{path.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     try:
-        save_learnt(model, part, start)
+        learnt.save(part)
         tokenizer.save_pretrained(part)
     except BaseException:
         shutil.rmtree(part, ignore_errors=True)

@@ -7,9 +7,6 @@ learning rate or another dataset must have them; who wants to go on exactly wher
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
-
-from peft import load_peft_weights, set_peft_model_state_dict
 
 from workbench.errors import WorkbenchError
 from workbench.runs.folder import RunFolder, is_id
@@ -44,20 +41,3 @@ def _newest(earlier: RunFolder) -> Path | None:
 def _checkpoint(earlier: RunFolder, name: str) -> Path | None:
     whole = {saved.name for saved in earlier.checkpoints(verify=True)}
     return earlier.checkpoints_dir / name if name in whole else None
-
-
-def take_over(model: Any, adapter: Path) -> None:
-    """Put the weights in the folder `adapter` into that of `model`; raises `WorkbenchError` if they do not fit."""
-    try:
-        outcome: Any = set_peft_model_state_dict(model, load_peft_weights(str(adapter), device="cpu"))
-    except (RuntimeError, FileNotFoundError) as error:
-        raise _misfit() from error
-    if outcome.unexpected_keys:
-        raise _misfit()
-
-
-def _misfit() -> WorkbenchError:
-    return WorkbenchError(
-        "The adapter of the run that this one continues does not fit these settings.",
-        remedy="Keep base model, method, rank and target modules as they were there.",
-    )

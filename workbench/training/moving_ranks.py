@@ -17,9 +17,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from workbench.errors import WorkbenchError
+from workbench.methods.adalora import FEWEST_STEPS, too_few_steps
 
 FILE = "ranks.safetensors"
-_FEWEST_STEPS = 10
 _PARTS = ("lora_A.", "lora_B.", "lora_E.", "ranknum.")
 _IMPORTANCE = ("ipt", "exp_avg_ipt", "exp_avg_unc")
 
@@ -41,12 +41,8 @@ class MovingRanks:
 
         Raises `WorkbenchError` for a run too short to prune anything.
         """
-        if total_steps < _FEWEST_STEPS:
-            raise WorkbenchError(
-                f"AdaLoRA needs at least {_FEWEST_STEPS} steps to move its ranks, and this run has {total_steps}.",
-                remedy="Train longer, or choose LoRA.",
-                field="training.max_steps",
-            )
+        if total_steps < FEWEST_STEPS:
+            raise WorkbenchError.of([too_few_steps(total_steps)])
         # A module that lost all its ranks is no fault, whatever peft suspects when it saves one.
         warnings.filterwarnings("ignore", message=r".*LoRA tensor\(s\) have invalid shape")
         self._config.total_step = total_steps

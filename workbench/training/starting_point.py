@@ -43,7 +43,7 @@ class StartingPoint:
         start = load_file(self.path)
         for name, module in model.named_modules():
             if isinstance(module, LoraLayer) and f"{name}.{_A[0]}" in start:  # an embedding begins beside its weight
-                _take(module, start[f"{name}.{_A[0]}"], start[f"{name}.{_B[0]}"])
+                take_out(module, start[f"{name}.{_A[0]}"], start[f"{name}.{_B[0]}"])
         set_peft_model_state_dict(model, start)
 
     def make_plain(self, folder: Path) -> None:
@@ -62,8 +62,8 @@ def learnt_half(state: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name: _first_half(name, value) for name, value in state.items()}
 
 
-def _take(module: Any, down: Tensor, up: Tensor) -> None:
-    """The same sum that peft makes when it begins: W - (s·B)·A in single precision."""
+def take_out(module: Any, down: Tensor, up: Tensor) -> None:
+    """The same sum that peft makes when it begins, in the weight of an adapted module: W - (s·B)·A."""
     (name,) = module.active_adapters
     base = module.get_base_layer()
     turned = bool(module.fan_in_fan_out)

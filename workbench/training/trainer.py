@@ -14,19 +14,17 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from peft import set_peft_model_state_dict
-from safetensors.torch import load_file
 from torch import Tensor
 from transformers import Trainer, TrainingArguments
 from transformers.trainer_callback import DefaultFlowCallback, PrinterCallback, ProgressCallback, TrainerCallback
 
 from workbench.config import TrainingConfig
 from workbench.events import Evaluated, Phase, RanksMoved
-from workbench.training.adapter import save_learnt
 from workbench.training.batches import Batch, EpochLoader, ShuffledBatches
 from workbench.training.checkpoints import Checkpoints, Progress
 from workbench.training.failures import TrainingFailure
 from workbench.training.flow import Flow
+from workbench.training.learnt import Learnt
 from workbench.training.machine import Machine
 from workbench.training.moving_ranks import MovingRanks
 from workbench.training.objective import Objective
@@ -34,7 +32,6 @@ from workbench.training.plan import Plan
 from workbench.training.report import Report
 from workbench.training.rows import Row, Rows
 from workbench.training.samples import Samples
-from workbench.training.starting_point import StartingPoint, learnt_half
 
 _RANKS_TOLD = 20
 """How often a run whose ranks move tells them."""
@@ -51,8 +48,8 @@ class Lesson:
     objective: Objective
     machine: Machine
     fingerprint: str
-    start: StartingPoint | None = None
-    """What the method took out of the base weights, where it did."""
+    learnt: Learnt
+    """What training changes, on its way to disk and back."""
     learning_rate_factor: Callable[[str], float] = lambda _: 1.0
     """How many times the learning rate a parameter of that name learns with."""
 
@@ -204,7 +201,7 @@ class RunTrainer(Trainer):
         self.report.enter(Phase.TRAINING)
 
     def _fill(self, folder: Path) -> None:
-        save_learnt(self.subject, folder, self.lesson.start)
+        self.lesson.learnt.save(folder)
         if self.ranks:
             self.ranks.save(folder)
         self._save_optimizer_and_scheduler(str(folder))
@@ -215,8 +212,7 @@ class RunTrainer(Trainer):
         if self.ranks:
             self.ranks.restore(Path(resume_from_checkpoint))
             return
-        state = load_file(Path(resume_from_checkpoint) / "adapter_model.safetensors")
-        set_peft_model_state_dict(self.subject, learnt_half(state) if self.lesson.start else state)
+        self.lesson.learnt.restore(Path(resume_from_checkpoint))
 
 
 class _AfterStep(TrainerCallback):

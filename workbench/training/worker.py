@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from transformers import AutoTokenizer
 
-from workbench.config import RunConfig
+from workbench.config import RunConfig, refuse
 from workbench.data.templates import templated
 from workbench.errors import WorkbenchError
 from workbench.events import Finished, Phase, Resumed, Started
@@ -21,8 +22,9 @@ from workbench.runs.durable import write_whole
 from workbench.runs.folder import RunFolder
 from workbench.training.adapter import attach, count_parameters, write_adapter
 from workbench.training.checkpoints import Checkpoints, read_progress
-from workbench.training.continuation import learnt_by, take_over
+from workbench.training.continuation import learnt_by
 from workbench.training.flow import Flow
+from workbench.training.learnt import Learnt
 from workbench.training.machine import Machine, find_machine
 from workbench.training.objective import choose_objective
 from workbench.training.plan import Plan
@@ -33,7 +35,12 @@ from workbench.training.rows import Rows
 from workbench.training.samples import Samples
 from workbench.training.starting_point import StartingPoint
 from workbench.training.stopping import StopRequest
+from workbench.training.studies import Findings, Reading, load_findings, save_findings, study_of
+from workbench.training.studies.study import adaptable_modules
 from workbench.training.trainer import Lesson, RunTrainer
+
+_ANY = 2**31
+"""Rows, where it is not yet known how many there are."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +48,7 @@ class Subject:
     """What is to be trained: base model with its adapter, and the tokenizer that goes with it."""
 
     model: Any
+    learnt: Learnt
     tokenizer: Any
     base_parameters: int
     revision: str
@@ -63,14 +71,22 @@ class Worker:
 
     def work(self) -> None:
         """The whole run; raises what goes wrong, `Stopped` when it was asked to stop before training."""
-        machine = find_machine(self.config.training)
+        machine = self._machine()
         machine.prepare()
+        refuse(self.config.method.refusals(self.config, device=machine.device, rows=_ANY))
         model_folder = self._fetch()
         dataset, train, validation = self._prepare(model_folder)
-        subject = self._initialise(model_folder, machine)
+        subject = self._initialise(model_folder, machine, train)
         trainer = self._trainer(subject, dataset, train, validation, machine)
         self._write_environment(trainer.lesson, subject, dataset)
         self._train(trainer, subject)
+
+    def _machine(self) -> Machine:
+        """Where it computes; weights that are trained in place on a CPU are so in single precision."""
+        machine = find_machine(self.config.training)
+        if self.config.method.in_place and machine.device == "cpu":
+            return replace(machine, dtype=torch.float32)
+        return machine
 
     def _fetch(self) -> Path:
         self.report.enter(Phase.FETCHING_MODEL, self.config.base_model)
@@ -93,22 +109,50 @@ class Worker:
         """The base model's, with the run's chat template, which is saved with the adapter."""
         return templated(AutoTokenizer.from_pretrained(model_folder), self.config.data.chat_template)
 
-    def _initialise(self, model_folder: Path, machine: Machine) -> Subject:
+    def _initialise(self, model_folder: Path, machine: Machine, train: Rows) -> Subject:
+        reading = self._reading(train)
         self.report.enter(Phase.INITIALISING, "loading the base model")
         self.stop.obey()
         packing = loading_options(self.config.training, machine)
         base = self.config.task.load_model(model_folder, dtype=machine.dtype, attn_implementation="sdpa", **packing)
         parameters = count_parameters(base)
-        model = attach(base if packing else base.to(machine.device), self.config, model_folder, self._start)
-        learnt = learnt_by(self.folder)
-        if learnt is not None:
-            take_over(model, learnt)
+        base = base if packing else base.to(machine.device)
+        findings = self._study(base, reading) if reading else None
+        attached = attach(base, self.config, model_folder, self._start, findings)
+        earlier = learnt_by(self.folder)
+        if earlier is not None:
+            attached.learnt.take_over(earlier)
         return Subject(
-            model=model,
+            model=attached.model,
+            learnt=attached.learnt,
             tokenizer=self._tokenizer(model_folder),
             base_parameters=parameters,
             revision=revision(self.config.base_model, self.home),
         )
+
+    def _reading(self, train: Rows) -> Reading | None:
+        """The rows that the method reads first, if it does; raises `WorkbenchError` when they are too few."""
+        study = study_of(self.config.method)
+        if study is None:
+            return None
+        wanted = study.method.study_rows
+        reading = Reading(train, wanted, self.config.training.seed, self.report, self.stop)
+        refuse(study.problems(reading))
+        return reading
+
+    def _study(self, base: Any, reading: Reading) -> Findings:
+        """What the method reads out of its rows, or has read in an earlier attempt."""
+        kept = self.folder.path / "studied.safetensors"
+        if kept.is_file():
+            return load_findings(kept)
+        study = study_of(self.config.method)
+        assert study is not None
+        self.report.enter(Phase.STUDYING, self.config.method.studies)
+        base.eval()
+        modules = adaptable_modules(base, self.config.method.peft_config(self.config.task))
+        save_findings(study.find(base, modules, reading), kept)
+        self.report.enter(Phase.INITIALISING, "putting the adapter onto the base model")
+        return load_findings(kept)
 
     def _trainer(
         self, subject: Subject, dataset: Dataset, train: Rows, validation: Rows, machine: Machine
@@ -126,7 +170,7 @@ class Worker:
             machine=machine,
             learning_rate_factor=self.config.method.learning_rate_factor,
             fingerprint=resume_fingerprint(self.config, dataset, subject.revision),
-            start=self._start,
+            learnt=subject.learnt,
         )
         samples = Samples(self.config.samples, subject.tokenizer, self.report, self.stop.made)
         evaluates = len(validation) > 0 or samples.wanted
@@ -167,7 +211,7 @@ class Worker:
         self.report.enter(Phase.TRAINING)
         trainer.learn(checkpoint, done)
         self.report.enter(Phase.SAVING, "adapter")
-        write_adapter(subject.model, subject.tokenizer, self.folder.adapter, self._start)
+        write_adapter(subject.learnt, subject.tokenizer, self.folder.adapter)
         step = trainer.state.global_step
         stopped = step < lesson.plan.total_steps and not trainer.flow.ended_early
         self.report.write(Finished(step=step, stopped=stopped))
