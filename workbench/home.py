@@ -69,6 +69,16 @@ class Home:
         return self._folder("batches")
 
     @property
+    def conversations(self) -> Path:
+        """Saved conversations of the playground, one JSON file each."""
+        return self._folder("conversations")
+
+    @property
+    def prompt_sets(self) -> Path:
+        """Saved prompt sets, one JSON file each."""
+        return self._folder("prompt_sets")
+
+    @property
     def logs(self) -> Path:
         """The engine's and the server's own logs."""
         return self._folder("logs")

@@ -16,9 +16,11 @@ export class Pane {
     Object.assign(this, { chat, seat, lineup: chat.lineup, controller: null, answers: [] });
     this.stopButton = h("button", { class: "lw-button", hidden: true, onclick: () => this.stop() }, "Stop");
     this.head = new SeatHead(this.lineup, seat, this.stopButton);
+    this.answeredBy = String(seat);
     this.said = h("div", { class: "lw-turns", tabindex: "0", role: "log", "aria-label": "Conversation" });
     this.state = h("p", { class: "lw-note lw-pane-state", role: "status" });
     this.element = h("section", { class: "lw-panel lw-pane" }, this.head.element, this.said, this.state);
+    this.said.addEventListener("scroll", () => chat.view.scrolled(this), { passive: true });
     this.draw();
   }
 

@@ -1,19 +1,25 @@
 // One answer in a pane: its text as it comes, then who gave it, how fast, and what can be done with it.
 
+import { Refusal } from "./api.js";
 import { h, problemBox, setChildren, setText } from "./dom.js";
+import { markdown } from "./markdown.js";
+import { Proof } from "./pane_proof.js";
+import { scored, tokenElements } from "./pane_tokens.js";
 import { copyButton, editor } from "./pane_tools.js";
+import { wordDiff } from "./word_diff.js";
 
 export class AnswerView {
   constructor(pane, place) {
     Object.assign(this, { pane, place });
     this.text = h("div", { class: "lw-turn", "data-role": "assistant" });
     this.facts = h("p", { class: "lw-note lw-answer-facts" });
-    this.proof = h("div", {});
+    this.notice = h("div", {});
+    this.proof = new Proof(pane, place);
     this.tools = h("div", { class: "lw-tools", hidden: true },
       copyButton(() => this.answer.text, "Copy this answer"),
       h("button", { class: "lw-quiet-action", title: "With the same seed it is the same answer again: empty the seed for another one.", onclick: () => pane.again(place) }, "Regenerate"),
       h("button", { class: "lw-quiet-action", "aria-label": "Edit this answer", onclick: () => this.edit() }, "Edit"));
-    this.element = h("div", { class: "lw-answered" }, this.text, this.facts, this.proof, this.tools);
+    this.element = h("div", { class: "lw-answered" }, this.text, this.notice, this.facts, this.proof.element, this.tools);
   }
 
   /** One more piece of an answer that is being written. */
@@ -25,10 +31,37 @@ export class AnswerView {
   /** The whole answer. */
   show(answer) {
     this.answer = answer;
-    setChildren(this.text, answer.text);
+    this.draw();
     setText(this.facts, [this.who(), speedWords(answer), endWords(answer)].filter(Boolean).join(" · "));
-    setChildren(this.proof, answer.problems ? problemBox(answer.text ? "The answer broke off" : "No answer", answer.problems) : null);
+    setChildren(this.notice, answer.problems ? problemBox(answer.text ? "The answer broke off" : "No answer", answer.problems) : null);
     this.tools.hidden = false;
+    this.proof.show(answer);
+  }
+
+  /** The text as the chat wants answers to be shown. */
+  draw() {
+    const { answer, pane } = this;
+    if (!answer) return;
+    const { kind, against } = pane.chat.view;
+    this.text.classList.toggle("lw-markdown", kind === "markdown");
+    const reference = kind === "differences" && against !== pane.seat ? pane.conversation.answersOf(against)[this.place] : null;
+    if (kind === "markdown") setChildren(this.text, ...markdown(answer.text));
+    else if (kind === "tokens") this.drawTokens();
+    else if (reference) setChildren(this.text, ...wordDiff(reference.text, answer.text).map(changed));
+    else setChildren(this.text, answer.text);
+  }
+
+  async drawTokens() {
+    const { answer, pane } = this;
+    setChildren(this.text, answer.text);
+    if (!answer.text || !pane.seat.adapter) return;
+    try {
+      answer.tokens_scored ??= await scored(pane.lineup, pane.seat, pane.conversation.turns(pane.seat, this.place), answer.text);
+      if (pane.chat.view.kind === "tokens" && this.answer === answer) setChildren(this.text, ...tokenElements(answer.tokens_scored));
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      setChildren(this.notice, problemBox("No token view", error.problems));
+    }
   }
 
   who() {
@@ -46,6 +79,11 @@ export class AnswerView {
     this.text.replaceWith(box);
     box.querySelector("textarea").focus();
   }
+}
+
+function changed({ kind, text }) {
+  if (kind === "same") return text;
+  return h(kind === "added" ? "ins" : "del", {}, text);
 }
 
 /** Tokens, how many a second, and when the first one came. */

@@ -2,6 +2,7 @@
 
 import { h } from "./dom.js";
 import { Pane } from "./pane.js";
+import { ChatView } from "./playground_view.js";
 import { Conversation } from "./playground_conversation.js";
 import { MOST_SEATS } from "./playground_lineup.js";
 
@@ -16,7 +17,10 @@ class Chat {
     this.paneBox = h("div", { class: "lw-panes" });
     this.addButton = h("button", { class: "lw-button", onclick: () => lineup.add() }, "Add a pane");
     this.notice = h("div", {});
-    this.element = h("div", { class: "lw-chat" }, h("div", { class: "lw-buttons" }, this.addButton), this.notice, this.paneBox, this.askForm());
+    this.view = new ChatView(this);
+    this.element = h("div", { class: "lw-chat" },
+      h("div", { class: "lw-bar-line" }, h("div", { class: "lw-buttons" }, this.addButton), this.view.element),
+      this.view.legend, this.notice, this.paneBox, this.askForm());
     lineup.addEventListener("seats", () => this.seat());
     lineup.addEventListener("base", () => this.begin());
     lineup.addEventListener("choices", () => this.panes.forEach((pane) => pane.head.draw()));
@@ -41,6 +45,7 @@ class Chat {
     for (const [seat, pane] of kept) if (!this.lineup.seats.includes(seat)) pane.stop();
     this.paneBox.replaceChildren(...this.panes.map((pane) => pane.element));
     this.addButton.disabled = this.panes.length >= MOST_SEATS;
+    this.view.offer();
     this.changed();
   }
 
@@ -55,6 +60,7 @@ class Chat {
   seatChanged(seat) {
     const pane = this.panes.find((each) => each.seat === seat);
     pane.head.draw();
+    this.view.offer();
     if (pane.answeredBy === seat.toString()) return;
     pane.answeredBy = seat.toString();
     pane.stop();
