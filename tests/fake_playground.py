@@ -74,11 +74,15 @@ class FakePlayground:
         answer: str,
         other: str | None = "base",
     ) -> Score:
-        """Each word is a token; the farther back, the less likely the other model finds it."""
+        """Each word is a token; the other model finds it less likely, then more, and so on."""
         model = pane.id if isinstance(pane, PaneChoice) else pane
         drop = 1.0 if self._changes(model) else 0.0
         words = tuple(
-            ScoredToken(text=f"{word} ", logprob=-0.5, other_logprob=None if other is None else -0.5 - drop * place)
+            ScoredToken(
+                text=f"{word} ",
+                logprob=-0.5,
+                other_logprob=None if other is None else -0.5 + drop * (0.4 * (place % 7 - 5)),
+            )
             for place, word in enumerate(answer.split())
         )
         return Score(

@@ -40,13 +40,15 @@ export class Pane {
   draw() {
     this.element.setAttribute("aria-label", `Pane of ${this.lineup.nameOf(this.seat)}`);
     this.answers = [];
+    this.asked = [];
     setChildren(this.said);
     this.conversation.prompts.forEach((prompt, place) => this.place(prompt, place));
     this.rest();
   }
 
   place(prompt, place) {
-    this.said.append(new PromptView(prompt, (text) => this.chat.editPrompt(place, text)).element);
+    this.asked[place] = new PromptView(prompt, (text) => this.chat.editPrompt(place, text)).element;
+    this.said.append(this.asked[place]);
     const answer = this.conversation.answersOf(this.seat)[place];
     if (answer) this.view(place).show(answer);
   }
@@ -55,7 +57,7 @@ export class Pane {
   view(place) {
     if (!this.answers[place]) {
       this.answers[place] = new AnswerView(this, place);
-      this.said.append(this.answers[place].element);
+      this.asked[place].after(this.answers[place].element);
     }
     return this.answers[place];
   }
@@ -107,13 +109,12 @@ export class Pane {
 
   /** Let the seat answer prompt number `place`; returns whether it came to its own end. */
   async answer(place) {
-    if (!this.said.children[0] || this.said.querySelectorAll(".lw-turn-user").length <= place) this.draw();
     const view = this.view(place);
     const said = this.conversation.answersOf(this.seat);
     let text = "";
     let last = null;
     setText(this.state, "Waiting for the engine…");
-    this.follow(true);
+    this.follow(place === this.conversation.prompts.length - 1);
     try {
       await ask(this.lineup, this.seat, this.conversation.turns(this.seat, place), this.controller.signal, (delta) => {
         text += delta.text;
@@ -130,7 +131,8 @@ export class Pane {
   }
 
   take(delta, view) {
-    const following = this.said.scrollHeight - this.said.scrollTop - this.said.clientHeight < NEAR_THE_END;
+    const last = view.place === this.conversation.prompts.length - 1;
+    const following = last && this.said.scrollHeight - this.said.scrollTop - this.said.clientHeight < NEAR_THE_END;
     view.add(delta);
     setText(this.state, delta.phase && !delta.tokens ? phaseWords(delta) : "");
     this.follow(following);

@@ -68,7 +68,8 @@ export class AnswerView {
     const { facts, edited } = this.answer;
     if (edited) return "edited by you";
     const adapter = facts?.adapter;
-    return adapter ? [adapter.name, adapter.hash.slice(0, 8), adapter.rank === null ? "" : `rank ${adapter.rank}`].filter(Boolean).join(" · ") : "";
+    const name = adapter && this.pane.lineup.nameOf(this.pane.seat);
+    return adapter ? [name, adapter.hash.slice(0, 8), adapter.rank === null ? "" : `rank ${adapter.rank}`].filter(Boolean).join(" · ") : "";
   }
 
   edit() {

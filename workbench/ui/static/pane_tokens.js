@@ -41,7 +41,7 @@ function mark(token, place) {
   const colour = difference >= 0 ? "--lw-likelier" : "--lw-unlikelier";
   const style = share < 0.03 ? null : `background: rgb(var(${colour}) / ${(share * 0.45).toFixed(3)})`;
   const shown = token.ends_turn ? shownToken(token.text) : token.text;
-  return h("span", { class: token.ends_turn ? "lw-token lw-token-end" : "lw-token", style, "data-place": String(place), role: "img", "aria-label": `${shownToken(token.text)}: ${timesWords(difference)}`, tabindex: place === 0 ? "0" : "-1" }, shown);
+  return h("span", { class: token.ends_turn ? "lw-scored lw-scored-end" : "lw-scored", style, "data-place": String(place), role: "img", "aria-label": `${shownToken(token.text)}: ${timesWords(difference)}`, tabindex: place === 0 ? "0" : "-1" }, shown);
 }
 
 const percent = (logprob) => `${(100 * Math.exp(logprob)).toPrecision(3)} %`;

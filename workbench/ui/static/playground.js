@@ -5,6 +5,7 @@ import { h, problemBox, select, setChildren } from "./dom.js";
 import { Lineup, MOST_SEATS, Seat } from "./playground_lineup.js";
 import { MODES } from "./playground_modes.js";
 import { SeatStrip } from "./playground_seats.js";
+import { endpointPanel } from "./playground_endpoint.js";
 import { settingsForm } from "./playground_settings.js";
 
 class PlaygroundPage extends HTMLElement {
@@ -45,7 +46,7 @@ class PlaygroundPage extends HTMLElement {
     setChildren(this, h("div", { class: "lw-playground" },
       h("div", { class: "lw-list-head" }, h("h1", {}, "Playground"),
         h("div", { class: "lw-switches", role: "group", "aria-label": "Mode", hidden: MODES.length < 2 }, ...this.buttons), this.bases),
-      this.strip.element, this.place, this.settings));
+      this.strip.element, this.place, this.settings, endpointPanel()));
     this.drawBases();
     this.drawSettings();
     this.listen();
@@ -56,7 +57,11 @@ class PlaygroundPage extends HTMLElement {
   listen() {
     for (const kind of ["seats", "seat", "base"]) this.lineup.addEventListener(kind, () => this.remember());
     for (const kind of ["base", "choices"]) this.lineup.addEventListener(kind, () => this.drawBases());
-    this.lineup.addEventListener("replaced", () => this.drawSettings());
+    this.lineup.addEventListener("replaced", () => {
+      this.drawBases();
+      this.drawSettings();
+      this.remember();
+    });
   }
 
   drawBases() {
@@ -69,12 +74,12 @@ class PlaygroundPage extends HTMLElement {
 
   async choose(mode) {
     this.mode?.hide();
+    this.chosen = mode;
     if (!this.opened[mode.id]) {
       this.opened[mode.id] = (await mode.load()).mode(this.lineup);
       this.place.append(this.opened[mode.id].element);
     }
     this.mode = this.opened[mode.id];
-    this.chosen = mode;
     for (const [id, opened] of Object.entries(this.opened)) opened.element.hidden = id !== mode.id;
     this.buttons.forEach((button, number) => button.setAttribute("aria-pressed", String(MODES[number] === mode)));
     this.strip.show(!mode.panes);
@@ -86,8 +91,10 @@ class PlaygroundPage extends HTMLElement {
   remember() {
     const query = new URLSearchParams(window.location.search);
     query.delete("adapters");
-    query.set("base", this.lineup.baseModel);
-    query.set("panes", this.lineup.seats.join(","));
+    for (const [name, value] of [["base", this.lineup.baseModel], ["panes", this.lineup.seats.join(",")]]) {
+      if (query.get("c")) query.delete(name);
+      else query.set(name, value);
+    }
     if (this.chosen === MODES[0]) query.delete("mode");
     else query.set("mode", this.chosen.id);
     window.history.replaceState(null, "", `${window.location.pathname}?${query}`);

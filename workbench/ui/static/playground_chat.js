@@ -2,9 +2,12 @@
 
 import { h } from "./dom.js";
 import { Pane } from "./pane.js";
-import { ChatView } from "./playground_view.js";
 import { Conversation } from "./playground_conversation.js";
-import { MOST_SEATS } from "./playground_lineup.js";
+import { externalSeat } from "./playground_external.js";
+import { MOST_SEATS, Seat } from "./playground_lineup.js";
+import { PromptPicker } from "./playground_prompts.js";
+import { draft, SavedBar } from "./playground_saved.js";
+import { ChatView } from "./playground_view.js";
 
 /** The mode, as `playground_modes.js` says what one is. */
 export const mode = (lineup) => new Chat(lineup);
@@ -16,16 +19,30 @@ class Chat {
     this.panes = [];
     this.paneBox = h("div", { class: "lw-panes" });
     this.addButton = h("button", { class: "lw-button", onclick: () => lineup.add() }, "Add a pane");
-    this.notice = h("div", {});
+    this.otherButton = h("button", { class: "lw-button", onclick: () => this.addOutside() }, "Another server");
     this.view = new ChatView(this);
+    this.saved = new SavedBar(this);
     this.element = h("div", { class: "lw-chat" },
-      h("div", { class: "lw-bar-line" }, h("div", { class: "lw-buttons" }, this.addButton), this.view.element),
-      this.view.legend, this.notice, this.paneBox, this.askForm());
+      this.saved.element, this.saved.notice,
+      h("div", { class: "lw-bar-line" }, h("div", { class: "lw-buttons" }, this.addButton, this.otherButton), this.view.element),
+      this.view.legend, this.paneBox, this.askForm());
     lineup.addEventListener("seats", () => this.seat());
     lineup.addEventListener("base", () => this.begin());
+    lineup.addEventListener("settings", () => this.saved.changed());
+    lineup.addEventListener("replaced", () => this.seat());
     lineup.addEventListener("choices", () => this.panes.forEach((pane) => pane.head.draw()));
     lineup.addEventListener("seat", ({ seat }) => this.seatChanged(seat));
     this.seat();
+    this.element.addEventListener("keydown", (event) => event.key === "Escape" && this.stop());
+    this.reopen();
+  }
+
+  /** What the address names, or what this tab showed to the same panes before it was loaded anew. */
+  reopen() {
+    const asked = new URLSearchParams(window.location.search);
+    const last = draft();
+    if (asked.get("c")) this.saved.show(asked.get("c"));
+    else if (last && asked.get("panes") === last.seats.map((each) => String(new Seat(each))).join(",") && last.base_model === this.lineup.baseModel) this.restore(last);
   }
 
   show() {
@@ -33,6 +50,35 @@ class Chat {
   }
 
   hide() {}
+
+  async addOutside() {
+    const seat = await externalSeat();
+    if (seat) this.lineup.add(seat);
+  }
+
+  /** All there is, as the server keeps it. */
+  snapshot() {
+    const { baseModel, system, sampling, seats } = this.lineup;
+    return {
+      base_model: baseModel,
+      system,
+      sampling,
+      prompts: this.conversation.prompts,
+      seats: seats.map((seat) => ({ ...seat, label: this.lineup.nameOf({ ...seat, adapter: false }), answers: this.conversation.kept(seat) })),
+    };
+  }
+
+  /** Show a conversation as `snapshot` gives it. */
+  restore({ base_model: baseModel, system, sampling, prompts, seats }) {
+    this.stop();
+    this.conversation = new Conversation([...prompts]);
+    const seated = seats.map(({ answers, ...seat }) => {
+      const made = new Seat(seat);
+      this.conversation.answers.set(made, [...answers]);
+      return made;
+    });
+    this.lineup.replace({ baseModel, system, sampling, seats: seated });
+  }
 
   close() {
     this.stop();
@@ -44,14 +90,16 @@ class Chat {
     this.panes = this.lineup.seats.map((seat) => kept.get(seat) ?? new Pane(this, seat));
     for (const [seat, pane] of kept) if (!this.lineup.seats.includes(seat)) pane.stop();
     this.paneBox.replaceChildren(...this.panes.map((pane) => pane.element));
-    this.addButton.disabled = this.panes.length >= MOST_SEATS;
+    this.addButton.disabled = this.otherButton.disabled = this.panes.length >= MOST_SEATS;
     this.view.offer();
     this.changed();
   }
 
+  /** An empty conversation with the same panes. */
   begin() {
     this.stop();
-    this.conversation.clear();
+    this.conversation = new Conversation();
+    this.saved.becomes(null);
     this.seat();
     this.panes.forEach((pane) => pane.draw());
   }
@@ -74,6 +122,7 @@ class Chat {
     const busy = this.panes.some((pane) => pane.busy);
     this.sendButton.disabled = busy;
     this.stopButton.disabled = !busy;
+    if (!busy) this.saved.changed();
   }
 
   askForm() {
@@ -86,8 +135,14 @@ class Chat {
     });
     this.sendButton = h("button", { class: "lw-button lw-primary", onclick: () => this.send() }, "Send to all");
     this.stopButton = h("button", { class: "lw-button", disabled: true, onclick: () => this.stop() }, "Stop all");
-    const clear = h("button", { class: "lw-button", onclick: () => this.begin() }, "Clear");
-    return h("div", { class: "lw-panel lw-ask" }, this.prompt, h("div", { class: "lw-buttons" }, this.sendButton, this.stopButton, clear));
+    const picker = new PromptPicker((prompt) => this.take(prompt), () => this.conversation.prompts);
+    return h("div", { class: "lw-panel lw-ask" }, this.prompt,
+      h("div", { class: "lw-buttons" }, this.sendButton, this.stopButton), picker.element);
+  }
+
+  take(prompt) {
+    this.prompt.value = prompt;
+    this.prompt.focus();
   }
 
   async send() {

@@ -37,9 +37,9 @@ export class Conversation {
     this.answers.delete(seat);
   }
 
-  clear() {
-    this.prompts.length = 0;
-    this.answers.clear();
+  /** The answers of `seat` as they are saved: without what went wrong. */
+  kept(seat) {
+    return this.answersOf(seat).map(({ problems, tokens_scored, ...answer }) => answer);
   }
 }
 

@@ -36,7 +36,7 @@ export class Seat {
   }
 }
 
-/** Tells of `seats` (one came or went), `seat` (one changed), `base`, `choices` and `settings`, each as an event. */
+/** Tells of `seats` (one came or went), `seat` (one changed), `base`, `choices` `settings`, and of `replaced` for all at once. */
 export class Lineup extends EventTarget {
   /** @param {object[]} cards base models  @param {object[]} choices who can answer  @param {object} fields of sampling */
   constructor(cards, choices, fields) {
@@ -137,7 +137,9 @@ export class Lineup extends EventTarget {
     return new Seat({ model: free?.id ?? "base" });
   }
 
+  /** Let `seat` go; the last one stays. */
   remove(seat) {
+    if (this.seats.length === 1) return;
     this.seats = this.seats.filter((other) => other !== seat);
     this.tell("seats", seat);
   }
@@ -146,6 +148,12 @@ export class Lineup extends EventTarget {
   change(seat, changes) {
     Object.assign(seat, changes);
     this.tell("seat", seat);
+  }
+
+  /** Everything anew, as a conversation that was opened has it. */
+  replace(changes) {
+    Object.assign(this, changes);
+    this.tell("replaced");
   }
 
   set(changes) {

