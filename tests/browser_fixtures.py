@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -118,12 +119,20 @@ class RealServer(NamedTuple):
 @pytest.fixture(scope="module")
 def real_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealServer]:
     """The server with its worker and its engine, over an empty home."""
-    home = tmp_path_factory.mktemp("real") / "home"
+    with serving(tmp_path_factory.mktemp("real") / "home") as server:
+        yield server
+
+
+@contextmanager
+def serving(home: Path) -> Iterator[RealServer]:
+    """The server over `home`, ended afterwards."""
     command = [sys.executable, "app.py", "--port", "0", "--home", str(home)]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, env={**os.environ})
-    yield RealServer(_address(process), home, process)
-    process.terminate()
-    process.wait(timeout=30)
+    try:
+        yield RealServer(_address(process), home, process)
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
 
 
 def _address(process: subprocess.Popen[str]) -> str:

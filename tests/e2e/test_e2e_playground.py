@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
 import pytest
 from fake_services import FakeRuns, example_run
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Request, expect
 
 from workbench.records import RunStatus
 
@@ -39,6 +40,11 @@ def send(page: Page, prompt: str, *, wait: bool = True) -> None:
 def settle(page: Page) -> None:
     expect(page.get_by_role("button", name="Stop all")).to_be_disabled()
     expect(page.get_by_role("button", name="Send to all")).to_be_enabled()
+
+
+def note_chat(sent: Request, bodies: list[dict[str, Any]]) -> None:
+    if sent.url.endswith("/api/chat"):
+        bodies.append(json.loads(sent.post_data or ""))
 
 
 def test_three_panes_stream_at_once_and_one_is_stopped(page: Page, adapters: str) -> None:
@@ -133,7 +139,7 @@ def test_a_pane_has_its_own_settings_and_strength(page: Page, adapters: str) -> 
         page.keyboard.press("ArrowLeft")
     expect(page).to_have_url(re.compile(r"done%400\.8"))
     bodies: list[dict[str, Any]] = []
-    page.on("request", lambda sent: bodies.append(sent.post_data_json) if sent.url.endswith("/api/chat") else None)
+    page.on("request", lambda sent: note_chat(sent, bodies))
     send(page, "hello")
     shared, own = sorted(bodies, key=lambda body: str(body["model"]))
     assert (shared["model"], own["model"]) == ("base", "done@0.8")

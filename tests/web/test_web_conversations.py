@@ -54,8 +54,3 @@ def test_causes_of_no_effect(client: TestClient, runs: FakeRuns) -> None:
     told = client.get("/api/chat/effect", params={"model": "early@0"}).json()
     assert [cause["message"] for cause in told] == ["Its strength is 0 here.", "Its run stopped at step 0."]
     assert client.get("/api/chat/effect", params={"model": "../x"}).status_code == 422
-
-
-def test_another_server_that_is_no_address_is_refused_beside_its_field(client: TestClient) -> None:
-    refused = client.get("/api/chat/external", params={"endpoint": "nowhere"})
-    assert refused.json()["problems"][0]["field"] == "endpoint"

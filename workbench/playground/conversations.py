@@ -39,6 +39,8 @@ class SavedSeat(Record):
     """A model id without its strength; at an endpoint one of its own."""
     strength: float = Field(1.0, ge=0, le=MAX_STRENGTH)
     endpoint: str = Field("", max_length=2000)
+    base: str = Field("", max_length=2000)
+    """The reference of a whole model that is not the conversation's base model, such as a merged one."""
     label: str = Field("", max_length=300)
     """How it was called, for when it is not there any more."""
     system: str | None = Field(None, max_length=MAX_TEXT)

@@ -22,7 +22,6 @@ from workbench.playground.conversations import (
     SavedPromptSet,
 )
 from workbench.playground.effect import likely_causes
-from workbench.playground.external import external_models
 from workbench.records import Record
 from workbench.web.api import MissingError
 
@@ -70,11 +69,6 @@ def router(services: Services) -> APIRouter:
     def fields() -> Any:
         """How answers are sampled: every field's title, help, bounds and default, as a JSON schema's properties."""
         return Sampling.model_json_schema()["properties"]
-
-    @api.get("/chat/external")
-    def external(endpoint: str) -> list[str]:
-        """The model ids that another server offers."""
-        return external_models(endpoint)
 
     @api.get("/chat/effect")
     def effect(model: str) -> list[dict[str, Any]]:

@@ -10,10 +10,11 @@ export class Refusal extends Error {
 
 const UNREACHABLE = { message: "The server does not answer.", remedy: "See whether it still runs; this page goes on by itself." };
 
-/** Ask `path` below /api; `body` is sent as JSON, `signal` ends it early. Returns the response, or throws a `Refusal`. */
+/** Ask `path` below /api; `body` is sent as JSON, a form as it is; `signal` ends it early. Returns the response, or throws a `Refusal`. */
 export async function request(path, { method = "GET", body, signal } = {}) {
   const options = { method, signal, headers: { accept: "application/json" } };
-  if (body !== undefined) {
+  if (body instanceof FormData) options.body = body;
+  else if (body !== undefined) {
     options.headers["content-type"] = "application/json";
     options.body = JSON.stringify(body);
   }
@@ -29,10 +30,11 @@ export async function request(path, { method = "GET", body, signal } = {}) {
 }
 
 async function problemsOf(response) {
+  const unknown = [{ message: `The server answered ${response.status}.`, remedy: "Reload the page." }];
   try {
-    return (await response.json()).problems;
+    return (await response.json()).problems ?? unknown;
   } catch {
-    return [{ message: `The server answered ${response.status}.`, remedy: "Reload the page." }];
+    return unknown;
   }
 }
 

@@ -2,8 +2,8 @@
 
 import { h } from "./dom.js";
 import { Pane } from "./pane.js";
+import { addSpeaker } from "./playground_add.js";
 import { Conversation } from "./playground_conversation.js";
-import { externalSeat } from "./playground_external.js";
 import { MOST_SEATS, Seat } from "./playground_lineup.js";
 import { PromptPicker } from "./playground_prompts.js";
 import { draft, SavedBar } from "./playground_saved.js";
@@ -19,7 +19,7 @@ class Chat {
     this.panes = [];
     this.paneBox = h("div", { class: "lw-panes" });
     this.addButton = h("button", { class: "lw-button", onclick: () => lineup.add() }, "Add a pane");
-    this.otherButton = h("button", { class: "lw-button", onclick: () => this.addOutside() }, "Another server");
+    this.otherButton = h("button", { class: "lw-button", onclick: () => addSpeaker(lineup) }, "Add a model");
     this.view = new ChatView(this);
     this.saved = new SavedBar(this);
     this.element = h("div", { class: "lw-chat" },
@@ -51,11 +51,6 @@ class Chat {
 
   hide() {}
 
-  async addOutside() {
-    const seat = await externalSeat();
-    if (seat) this.lineup.add(seat);
-  }
-
   /** All there is, as the server keeps it. */
   snapshot() {
     const { baseModel, system, sampling, seats } = this.lineup;
@@ -64,7 +59,7 @@ class Chat {
       system,
       sampling,
       prompts: this.conversation.prompts,
-      seats: seats.map((seat) => ({ ...seat, label: this.lineup.nameOf({ ...seat, adapter: false }), answers: this.conversation.kept(seat) })),
+      seats: seats.map((seat) => ({ ...seat, label: this.lineup.plainNameOf(seat), answers: this.conversation.kept(seat) })),
     };
   }
 

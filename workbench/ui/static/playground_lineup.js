@@ -6,15 +6,17 @@ export const MOST_STRENGTH = 2;
 /** One who answers: the base, an adapter at some strength, or a model of another server. */
 export class Seat {
   /**
-   * `model` is a model id without a strength; `endpoint` the address of another server, empty for the own engine.
+   * `model` is a model id without a strength; `endpoint` the address of another server, empty for the own engine;
+   * `base` the reference of a whole model that is not the chosen base, such as a merged one.
    * `system` and `sampling` are this seat's own, or null for those of all; `label` is how it was last called.
    */
-  constructor({ model = "base", strength = 1, endpoint = "", label = "", system = null, sampling = null } = {}) {
-    Object.assign(this, { model, strength, endpoint, label, system, sampling });
+  constructor({ model = "base", strength = 1, endpoint = "", base = "", label = "", system = null, sampling = null } = {}) {
+    Object.assign(this, { model, strength, endpoint, base, label, system, sampling });
   }
 
-  /** A seat from how it stands in an address: `base`, `RUN@0.5`, `http://127.0.0.1:8000/v1|MODEL`. */
+  /** A seat from how it stands in an address: `base`, `RUN@0.5`, `=folder:/merged`, `http://127.0.0.1:8000/v1|MODEL`. */
   static parse(text) {
+    if (text.startsWith("=")) return new Seat({ base: text.slice(1) });
     const place = text.indexOf("|");
     if (place > 0) return new Seat({ endpoint: text.slice(0, place), model: text.slice(place + 1) });
     const [model, strength] = text.split("@");
@@ -28,10 +30,11 @@ export class Seat {
 
   /** Whether it is an adapter over the chosen base model. */
   get adapter() {
-    return !this.endpoint && this.model !== "base";
+    return !this.endpoint && !this.base && this.model !== "base";
   }
 
   toString() {
+    if (this.base) return `=${this.base}`;
     return this.endpoint ? `${this.endpoint}|${this.model}` : this.id;
   }
 }
@@ -49,27 +52,36 @@ export class Lineup extends EventTarget {
     this.dispatchEvent(Object.assign(new Event(kind), { seat }));
   }
 
-  /** Who can answer over the chosen base model, the base first. */
-  offered() {
-    const base = { id: "base", label: "Base model", base_model: this.baseModel };
-    return [base, ...this.choices.filter((choice) => choice.id !== "base" && choice.base_model === this.baseModel)];
+  /** The adapters over the chosen base model. */
+  get adapters() {
+    return this.choices.filter((choice) => choice.id !== "base" && !choice.endpoint && choice.base_model === this.baseModel);
+  }
+
+  /** Whole models and models of other servers, which sit beside any base model. */
+  get others() {
+    return this.choices.filter((choice) => choice.endpoint || choice.kind === "merged");
+  }
+
+  /** The choice that `seat` was made from; undefined when it is not there any more. */
+  choiceOf(seat) {
+    if (seat.endpoint) return this.others.find((choice) => choice.endpoint === seat.endpoint && choice.id === seat.model);
+    if (seat.base) return this.others.find((choice) => choice.kind === "merged" && choice.base_model === seat.base);
+    return seat.model === "base" ? { id: "base", label: "Base model" } : this.adapters.find((choice) => choice.id === seat.model);
   }
 
   /** Whether whoever sits there is still to be had; another server is asked when it is its turn. */
   knows(seat) {
-    return Boolean(seat.endpoint) || this.offered().some((choice) => choice.id === seat.model);
+    return Boolean(seat.endpoint || this.choiceOf(seat));
   }
 
   /** How `seat` is called, with its strength where that is not the usual one. */
   nameOf(seat) {
-    const found = this.offered().find((choice) => choice.id === seat.model);
-    const name = seat.endpoint ? seat.model : found?.label ?? (seat.label || seat.model);
+    const name = this.plainNameOf(seat);
     return seat.adapter && seat.strength !== 1 ? `${name} at ${seat.strength}` : name;
   }
 
-  /** The models of other servers that sit here. */
-  get outside() {
-    return this.seats.filter((seat) => seat.endpoint);
+  plainNameOf(seat) {
+    return this.choiceOf(seat)?.label ?? (seat.label || (seat.endpoint ? `${seat.model} (${seat.endpoint})` : seat.model));
   }
 
   systemOf(seat) {
@@ -85,7 +97,7 @@ export class Lineup extends EventTarget {
     const system = this.systemOf(seat);
     return {
       model: seat.id,
-      base_model: this.baseModel,
+      base_model: seat.base || this.baseModel,
       ...(seat.endpoint ? { endpoint: seat.endpoint } : {}),
       messages: [...(system ? [{ role: "system", content: system }] : []), ...turns],
       sampling: this.samplingOf(seat),
@@ -94,7 +106,7 @@ export class Lineup extends EventTarget {
 
   /** The base models that can be chosen, as `[reference, name]`. */
   bases() {
-    const used = this.choices.filter((choice) => !choice.endpoint).map((choice) => choice.base_model);
+    const used = this.choices.filter((choice) => !choice.endpoint && choice.kind !== "merged").map((choice) => choice.base_model);
     const ready = this.cards.filter((card) => card.ready || used.includes(card.reference));
     const cards = ready.length ? ready : this.cards.slice(0, 1);
     const named = cards.map((card) => [card.reference, card.name]);
@@ -104,14 +116,13 @@ export class Lineup extends EventTarget {
 
   /** The base model that fits `seats`, or the one of the newest adapter. */
   baseFor(seats) {
-    const found = this.choices.find((choice) => choice.id !== "base" && (!seats || seats.some((seat) => seat.model === choice.id)));
+    const found = this.choices.find((choice) => choice.id !== "base" && choice.base_model && (!seats || seats.some((seat) => seat.model === choice.id)));
     return found?.base_model ?? this.bases()[0][0];
   }
 
   /** Base and the newest adapter of the base model. */
   usual() {
-    const newest = this.offered().find((choice) => choice.id !== "base");
-    return ["base", newest?.id].filter(Boolean).map((model) => new Seat({ model }));
+    return ["base", this.adapters[0]?.id].filter(Boolean).map((model) => new Seat({ model }));
   }
 
   setBase(baseModel) {
@@ -133,8 +144,8 @@ export class Lineup extends EventTarget {
 
   /** One who does not sit here yet, else the base. */
   next() {
-    const free = this.offered().find((choice) => !this.seats.some((seat) => !seat.endpoint && seat.model === choice.id));
-    return new Seat({ model: free?.id ?? "base" });
+    const free = ["base", ...this.adapters.map((choice) => choice.id)].find((id) => !this.seats.some((seat) => !seat.endpoint && !seat.base && seat.model === id));
+    return new Seat({ model: free ?? "base" });
   }
 
   /** Let `seat` go; the last one stays. */

@@ -42,12 +42,11 @@ export class PromptPicker {
   }
 
   manage() {
-    return dialog("Prompt sets", (body, close) => {
+    return dialog("Prompt sets", (body, close, buttons) => {
       const rows = this.sets.map((set) => this.item(set, close));
       const own = this.prompts();
-      setChildren(body,
-        h("ul", { class: "lw-shelf" }, ...rows),
-        h("div", { class: "lw-buttons" }, h("button", { class: "lw-button lw-primary", onclick: () => close(this.edit(null, own)) }, own.length ? "Keep this conversation’s prompts" : "New prompt set")));
+      setChildren(body, h("ul", { class: "lw-shelf" }, ...rows));
+      buttons.prepend(h("button", { class: "lw-button lw-primary", onclick: () => close(this.edit(null, own)) }, own.length ? "Keep this conversation’s prompts" : "New prompt set"));
     });
   }
 

@@ -21,14 +21,14 @@ export class SeatHead {
   }
 
   choose(value) {
-    const { model, endpoint } = value.includes("|") ? Seat.parse(value) : { model: value, endpoint: "" };
-    this.lineup.change(this.seat, { model, endpoint, strength: 1, label: "" });
+    const { model, endpoint, base } = Seat.parse(value);
+    this.lineup.change(this.seat, { model, endpoint, base, strength: 1, label: "" });
   }
 
   /** Offer who can answer; one that was asked for and is not there is named as such, never replaced by another. */
   draw() {
     const { seat, lineup } = this;
-    const value = seat.endpoint ? String(seat) : seat.model;
+    const value = seat.adapter ? seat.model : String(seat);
     setChildren(this.menu, ...groups(lineup, seat).map(([title, options]) => {
       const items = options.map(([id, label]) => h("option", { value: id, selected: id === value }, label));
       return title ? h("optgroup", { label: title }, ...items) : items;
@@ -62,13 +62,20 @@ const amountText = (strength) => `× ${Number(strength).toFixed(2)}`;
 
 /** What the menu offers, as `[title, [[value, text], …]]`. */
 function groups(lineup, seat) {
-  const offered = lineup.offered();
-  const runs = offered.filter((choice) => choice.id !== "base" && !choice.added);
-  const added = offered.filter((choice) => choice.added);
-  const named = (choices) => choices.map((choice) => [choice.id, choice.label]);
-  const found = [["", [["base", "Base model"]]], ["Adapters of runs", named(runs)], ["Added adapters", named(added)],
-    ["Other servers", lineup.outside.map((other) => [String(other), `${other.model} (${other.endpoint})`])]];
-  if (!lineup.knows(seat)) found.push(["Not there any more", [[seat.model, `${seat.label || seat.model}: no adapter of this name`]]]);
+  const { adapters, others } = lineup;
+  const step = (choice) => choice.id.includes("/");
+  const valueOf = (choice) => (choice.endpoint ? `${choice.endpoint}|${choice.id}` : choice.kind === "merged" ? `=${choice.base_model}` : choice.id);
+  const offer = (title, choices) => [title, choices.map((choice) => [valueOf(choice), choice.label])];
+  const found = [["", [["base", "Base model"]]],
+    offer("Adapters of runs", adapters.filter((choice) => !choice.added && !step(choice))),
+    offer("Checkpoints", adapters.filter(step)),
+    offer("Added adapters", adapters.filter((choice) => choice.added)),
+    offer("Merged models", others.filter((choice) => !choice.endpoint)),
+    offer("Other servers", others.filter((choice) => choice.endpoint))];
+  if (!lineup.choiceOf(seat)) {
+    const gone = seat.endpoint ? lineup.plainNameOf(seat) : `${seat.label || seat.model}: no adapter of this name`;
+    found.push([seat.endpoint ? "From the address" : "Not there any more", [[seat.adapter ? seat.model : String(seat), gone]]]);
+  }
   return found.filter(([, options]) => options.length);
 }
 

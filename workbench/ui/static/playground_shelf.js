@@ -4,7 +4,10 @@ import { get, remove, Refusal } from "./api.js";
 import { h, problemBox, setChildren } from "./dom.js";
 import * as format from "./format.js";
 
-/** A dialog with `title` over `content`; `close(result)` ends it. Resolves to that, or to null when it is left. */
+/**
+ * A dialog called `title` that `build(body, close, buttons)` fills; `close(result)` ends it, and `buttons` may get more.
+ * Resolves to the result, or to null when it is left.
+ */
 export function dialog(title, build) {
   return new Promise((resolve) => {
     const close = (result) => {
@@ -13,13 +16,13 @@ export function dialog(title, build) {
       resolve(result);
     };
     const body = h("div", { class: "lw-form" });
+    const buttons = h("div", { class: "lw-buttons" }, h("button", { class: "lw-button", onclick: () => close(null) }, "Close"));
     const element = h("dialog", { class: "lw-dialog lw-playground-dialog", "aria-label": title },
-      h("div", { class: "lw-form" }, h("h2", {}, title), body,
-        h("div", { class: "lw-buttons" }, h("button", { class: "lw-button", onclick: () => close(null) }, "Close"))));
+      h("div", { class: "lw-form" }, h("h2", {}, title), body, buttons));
     element.addEventListener("cancel", () => close(null));
     (document.querySelector(".lw-page") ?? document.body).append(element);
     element.showModal();
-    build(body, close);
+    build(body, close, buttons);
   });
 }
 
