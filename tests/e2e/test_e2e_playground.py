@@ -102,6 +102,29 @@ def test_words_that_differ_from_another_pane_are_marked(page: Page, adapters: st
     assert panes.nth(0).locator("ins, del").count() == 0
 
 
+def test_the_word_diff_is_the_shortest_and_markdown_is_safe(page: Page, adapters: str) -> None:
+    open_panes(page, adapters, "base")
+    found = page.evaluate(
+        "async (texts) => (await import('/ui/word_diff.js')).wordDiff(...texts)",
+        ["You need no permit here.", "You need a permit, here."],
+    )
+    assert "".join(piece["text"] for piece in found if piece["kind"] != "removed") == "You need a permit, here."
+    assert "".join(piece["text"] for piece in found if piece["kind"] != "added") == "You need no permit here."
+    assert [piece["kind"] for piece in found] == ["same", "removed", "added", "same"]
+    text = (
+        "# Head\n\n1. **one** `x<y`\n2. _two_\n\n```js\n<b>&\n```\n> said\n\n[a](https://example.org) snake_case_name"
+    )
+    drawn = page.evaluate(
+        "async (text) => (await import('/ui/markdown.js')).markdown(text).map(block => block.outerHTML).join('')", text
+    )
+    assert drawn == (
+        '<p class="lw-md-heading">Head</p>'
+        '<ol start="1"><li><strong>one</strong> <code>x&lt;y</code></li><li><em>two</em></li></ol>'
+        '<pre tabindex="0"><code>&lt;b&gt;&amp;</code></pre><blockquote><p>said</p></blockquote>'
+        "<p>[a](https://example.org) snake_case_name</p>"
+    )
+
+
 def test_an_edited_turn_is_answered_anew_with_all_after_it(page: Page, adapters: str) -> None:
     panes = open_panes(page, adapters, "base", "done")
     send(page, "first")

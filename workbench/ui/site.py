@@ -29,7 +29,15 @@ if TYPE_CHECKING:
 
 STATIC = Path(__file__).with_name("static")
 SCRIPTS = ("data.js", "models.js", "count.js", "runs.js", "playground.js", "system.js", "page.js")
-STYLES = ("workbench.css", "train.css", "data.css", "runs.css", "playground.css")
+STYLES = (
+    "workbench.css",
+    "train.css",
+    "data.css",
+    "runs.css",
+    "playground.css",
+    "playground_answers.css",
+    "playground_saved.css",
+)
 
 QUEUE_SECONDS = 0.01
 """Between two looks of gradio's queue for something to do; its own millisecond costs an idle server 8 % of a core."""
