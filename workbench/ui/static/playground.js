@@ -42,7 +42,7 @@ class PlaygroundPage extends HTMLElement {
     this.buttons = MODES.map((mode) => h("button", { class: "lw-switch", onclick: () => this.choose(mode) }, mode.title));
     this.strip = new SeatStrip(this.lineup);
     this.bases = h("span", {});
-    this.settings = h("section", { class: "lw-panel", "aria-label": "Settings for all" });
+    this.settings = h("section", { class: "lw-panel", "aria-label": "Shared settings" });
     setChildren(this, h("div", { class: "lw-playground" },
       h("div", { class: "lw-list-head" }, h("h1", {}, "Playground"),
         h("div", { class: "lw-switches", role: "group", "aria-label": "Mode", hidden: MODES.length < 2 }, ...this.buttons), this.bases),

@@ -46,7 +46,7 @@ export class SeatHead {
     if (this.own.childElementCount && own === this.drawnOwn) return;
     this.drawnOwn = own;
     const tick = h("input", { type: "checkbox", checked: own, onchange: () => this.setOwn(tick.checked) });
-    setChildren(this.own, h("summary", {}, own ? "Own settings" : "Settings of all"),
+    setChildren(this.own, h("summary", {}, own ? "Own settings" : "Shared settings"),
       h("label", { class: "lw-check" }, tick, "Own system prompt and sampling"),
       own ? settingsForm(lineup.fields, { system: seat.system, sampling: seat.sampling }, (changes) => lineup.change(seat, changes)) : null);
   }
