@@ -1,47 +1,45 @@
-"""The `openai` client talks to the server's own endpoint as to OpenAI's."""
+"""The `openai` client and plain HTTP talk to the endpoint of the real server, which asks its pages for a login."""
 
 from __future__ import annotations
 
+import json
 import socket
 import stat
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import openai
 import pytest
 import uvicorn
 from engine_homes import save_run
-from fastapi import FastAPI
 
-from workbench.engine_process import EngineProcess
+from workbench.cli.main import main
 from workbench.home import Home
-from workbench.playground import Playground
-from workbench.playground.endpoint import api_key, endpoint_router
-from workbench.runs import Runs
+from workbench.playground.endpoint import api_key, new_api_key
+from workbench.services import open_services
+from workbench.web import ServeOptions, build_app
 
+LOGIN = ("ann", "password of the pages")
 QUESTION = "What is brick number 3 made of?"
 
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory, tiny_model_folder: Path) -> Iterator[tuple[Home, str]]:
-    """A server that has the endpoint alone: its home and its address."""
+    """A server with a login: its home and the endpoint's address."""
     home = Home(tmp_path_factory.mktemp("openai-home"))
     save_run(home, "one", tiny_model_folder)
-    engine, runs = EngineProcess(home), Runs(home)
-    runs.start()
-    app = FastAPI()
-    app.include_router(endpoint_router(engine, Playground(engine, runs)))
-    listener = socket.socket()
-    listener.bind(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
-    thread = threading.Thread(target=server.run, args=([listener],))
-    thread.start()
-    yield home, f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
-    server.should_exit = True
-    thread.join()
-    runs.close()
-    engine.close()
+    with open_services(home) as services:
+        app = build_app(services, ServeOptions(login=LOGIN[0], password=LOGIN[1]))
+        listener = socket.socket()
+        listener.bind(("127.0.0.1", 0))
+        server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
+        thread = threading.Thread(target=server.run, args=([listener],))
+        thread.start()
+        yield home, f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
+        server.should_exit = True
+        thread.join()
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +54,9 @@ def base(tiny_model_folder: Path) -> str:
 
 def test_models_are_listed(client: openai.OpenAI, base: str) -> None:
     assert {model.id for model in client.models.list()} == {base, "one"}
+    assert client.models.retrieve("one").id == "one"
+    with pytest.raises(openai.NotFoundError, match="no model “two”"):
+        client.models.retrieve("two")
 
 
 def test_a_whole_answer_and_its_stream_say_the_same(client: openai.OpenAI, base: str) -> None:
@@ -135,3 +136,56 @@ def test_the_key_is_the_owners_alone_and_stays(served: tuple[Home, str]) -> None
     home, _ = served
     assert api_key(home) == api_key(home)
     assert stat.S_IMODE((home.path / "api_key.txt").stat().st_mode) == 0o600
+
+
+def test_plain_http_streams_events_as_curl_sees_them(served: tuple[Home, str]) -> None:
+    home, address = served
+    body = {"model": "one", "messages": [{"role": "user", "content": QUESTION}], "max_tokens": 5, "stream": True}
+    text = json.dumps(body)
+    host, _, port = address.removeprefix("http://").removesuffix("/v1").partition(":")
+    request = (
+        f"POST /v1/chat/completions HTTP/1.1\r\nHost: {host}:{port}\r\nAuthorization: Bearer {api_key(home)}\r\n"
+        f"Content-Length: {len(text)}\r\nConnection: close\r\n\r\n{text}"  # no content type: curl -d sends another
+    )
+    with socket.create_connection((host, int(port))) as plain:
+        plain.sendall(request.encode())
+        answer = b"".join(iter(lambda: plain.recv(4096), b"")).decode()
+    assert answer.startswith("HTTP/1.1 200 OK")
+    assert "content-type: text/event-stream" in answer
+    assert "data: [DONE]" in answer
+
+
+def test_the_login_and_the_origin_are_the_pages_affair_and_the_host_is_not(served: tuple[Home, str]) -> None:
+    home, address = served
+    key = {"Authorization": f"Bearer {api_key(home)}"}
+    asked = {"model": "one", "messages": [{"role": "user", "content": QUESTION}], "max_tokens": 1}
+    elsewhere = {**key, "Origin": "http://another.example"}
+    assert httpx.post(f"{address}/chat/completions", json=asked, headers=elsewhere).status_code == 200
+    assert httpx.get(f"{address}/models", headers={**key, "Host": "another.example"}).status_code == 421
+    pages = address.removesuffix("/v1")
+    assert httpx.get(f"{pages}/api/endpoint", headers=key).status_code == 401
+    assert httpx.get(f"{address}/anything", auth=LOGIN).status_code == 401
+    assert httpx.get(f"{address}/anything", headers=key).status_code == 404
+    told = httpx.get(f"{pages}/api/endpoint", auth=LOGIN).json()
+    assert (told["address"], told["key"]) == (address, api_key(home))
+    assert "one" in told["models"]
+    assert f"{address}/chat/completions" in told["curl"]
+
+
+def test_the_snippet_of_the_page_runs(served: tuple[Home, str], capsys: pytest.CaptureFixture[str]) -> None:
+    pages = served[1].removesuffix("/v1")
+    snippet = httpx.get(f"{pages}/api/endpoint", auth=LOGIN).json()["python"]
+    exec(snippet.replace("messages=", "max_tokens=9, temperature=0, messages="), {})
+    assert capsys.readouterr().out.strip()
+
+
+def test_a_new_key_ends_the_old_one(served: tuple[Home, str], capsys: pytest.CaptureFixture[str]) -> None:
+    home, address = served
+    old = api_key(home)
+    with pytest.raises(SystemExit):
+        main(["key", "--home", str(home.path), "--new"])
+    new = capsys.readouterr().out.strip()
+    assert new == api_key(home) != old
+    assert httpx.get(f"{address}/models", headers={"Authorization": f"Bearer {old}"}).status_code == 401
+    assert httpx.get(f"{address}/models", headers={"Authorization": f"Bearer {new}"}).status_code == 200
+    assert new_api_key(home) != new

@@ -194,6 +194,17 @@ def chat(
 
 
 @app.command()
+def key(
+    home: HomeOption = None,
+    new: Annotated[bool, typer.Option("--new", help="Make another; the old one opens nothing any more.")] = False,
+) -> None:
+    """Print the API key with which own programs talk to the server's /v1."""
+    from workbench.cli.key import key as show
+
+    show(home, new=new)
+
+
+@app.command()
 def demo(home: HomeOption = None) -> None:
     """Train the sample for a minute or two and print both models' answers."""
     from workbench.cli.demo import demo as show

@@ -90,6 +90,11 @@ class Remote:
     def count(self, config: RunConfig) -> ParameterCount:
         return ParameterCount.model_validate(self._ask("POST", "/api/params", json=config.model_dump(mode="json")))
 
+    def api_key(self, *, new: bool = False) -> str:
+        """The key of the server's endpoint for programs."""
+        told = self._ask("POST", "/api/endpoint/key") if new else self._ask("GET", "/api/endpoint")
+        return str(told["key"])
+
     def choices(self) -> Sequence[PaneChoice]:
         from workbench.playground import PaneChoice
 

@@ -25,6 +25,9 @@ from workbench.protocol.chat import ErrorAnswer, ErrorDetail, ModelEntry, ModelL
 from workbench.protocol.model_ids import BASE
 from workbench.protocol.refusals import error_answer
 
+PREFIX = "/v1"
+ROUTES = ("chat/completions", "completions", "compare", "score")
+"""What is handed on to the engine."""
 MAX_BODY = 16 * 2**20
 SILENCE_SECONDS = 3600.0
 """A whole answer that is not streamed says nothing until it is complete."""
@@ -34,35 +37,65 @@ STREAM_HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no"}
 def api_key(home: Home) -> str:
     """The home's API key; made when it is first asked for, readable by its owner alone."""
     file = _key_file(home)
-    with contextlib.suppress(FileExistsError):
-        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as written:
-            written.write(f"sk-workbench-{secrets.token_urlsafe(32)}")
+    if not file.exists():
+        with contextlib.suppress(FileExistsError):
+            os.link(made := _made_key(file), file)  # never over another's
+            made.unlink()
     key = file.read_text(encoding="utf-8").strip()
     if not key:
         raise WorkbenchError(f"The API key file {file} is empty.", remedy="Delete it; a new key is made.")
     return key
 
 
+def new_api_key(home: Home) -> str:
+    """Another key in the place of the home's own, which opens nothing any more."""
+    file = _key_file(home)
+    _made_key(file).replace(file)
+    return api_key(home)
+
+
+def _made_key(beside: Path) -> Path:
+    """A file with a fresh key, readable by its owner alone."""
+    made = beside.with_name(f"{beside.name}.{secrets.token_hex(4)}")
+    descriptor = os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as written:
+        written.write(f"sk-workbench-{secrets.token_urlsafe(32)}")
+    return made
+
+
 def _key_file(home: Home) -> Path:
+    home.path.mkdir(parents=True, exist_ok=True)
     return home.path / "api_key.txt"
 
 
 def endpoint_router(engine: EngineProcess, playground: Playground) -> APIRouter:
-    """``/v1/models``, ``/v1/chat/completions``, ``/v1/completions`` and ``/v1/compare``, for holders of the API key."""
-    router = APIRouter(prefix="/v1")
+    """``/v1/models``, ``/v1/chat/completions``, ``/v1/completions``, and ours, for holders of the API key.
+
+    Everything under ``/v1`` ends here, so that the guards of the pages may leave it alone.
+    """
+    router = APIRouter(prefix=PREFIX, include_in_schema=False)
 
     @router.get("/models")
     def models(request: Request) -> Response:
         if not _allowed(request, engine.home):
             return _unauthorised()
-        return JSONResponse(ModelList(data=_models(playground)).model_dump(mode="json", exclude_none=True))
+        return JSONResponse(ModelList(data=model_entries(playground)).model_dump(mode="json", exclude_none=True))
 
-    @router.post("/{route:path}")
+    @router.get("/models/{model:path}")
+    def model(model: str, request: Request) -> Response:
+        if not _allowed(request, engine.home):
+            return _unauthorised()
+        found = next((entry for entry in model_entries(playground) if entry.id == model), None)
+        if found is None:
+            detail = ErrorDetail(message=f"There is no model “{model}”.", remedy="See /v1/models.", param="model")
+            return _error(detail, 404)
+        return JSONResponse(found.model_dump(mode="json", exclude_none=True))
+
+    @router.api_route("/{route:path}", methods=["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"])
     async def forward(route: str, request: Request) -> Response:
         if not _allowed(request, engine.home):
             return _unauthorised()
-        if route not in ("chat/completions", "completions", "compare"):
+        if request.method != "POST" or route not in ROUTES:
             return _error(ErrorDetail(message=f"There is no /v1/{route}.", remedy="See /v1/models."), 404)
         try:
             return await _forward(engine, f"/v1/{route}", await _body(request))
@@ -72,7 +105,7 @@ def endpoint_router(engine: EngineProcess, playground: Playground) -> APIRouter:
     return router
 
 
-def _models(playground: Playground) -> tuple[ModelEntry, ...]:
+def model_entries(playground: Playground) -> tuple[ModelEntry, ...]:
     """Every adapter by its model id, and each base model by its reference."""
     return tuple(
         ModelEntry(id=choice.base_model if choice.id == BASE else choice.id, base_model=choice.base_model)

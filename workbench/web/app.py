@@ -7,13 +7,41 @@ from typing import TYPE_CHECKING
 from fastapi import FastAPI
 
 from workbench import __version__
-from workbench.web import api, batch, chat, conversations, data, live, models, run_actions, runs, system, votes
+from workbench.web import (
+    api,
+    batch,
+    chat,
+    conversations,
+    data,
+    endpoint,
+    live,
+    models,
+    run_actions,
+    runs,
+    system,
+    votes,
+)
 from workbench.web.guards import HostGuard, OriginGuard, PolicyHeaders, UploadCap
 from workbench.web.login import LoginGuard
 from workbench.web.options import ServeOptions
 
 if TYPE_CHECKING:
     from workbench.services import Services
+
+ROOMS = (
+    api,
+    runs,
+    run_actions,
+    live,
+    system,
+    chat,
+    conversations,
+    votes,
+    batch,
+    endpoint,
+    data,
+    models,
+)
 
 
 def build_app(services: Services, options: ServeOptions) -> FastAPI:
@@ -28,7 +56,7 @@ def build_app(services: Services, options: ServeOptions) -> FastAPI:
         openapi_url="/api/openapi.json",
     )
     api.refusals(app)
-    for room in (api, runs, run_actions, live, system, chat, conversations, votes, batch, data, models):
+    for room in ROOMS:
         app.include_router(room.router(services))
     mount(app, services, options)
     _guard(app, options)

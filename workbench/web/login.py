@@ -21,7 +21,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from workbench.errors import Problem
-from workbench.web.guards import refuse
+from workbench.web.guards import has_own_key, refuse
 from workbench.web.options import ServeOptions
 
 COOKIE = "workbench_login"
@@ -48,7 +48,7 @@ class LoginGuard:
         elif scope["path"] == "/login" and scope["type"] == "http":
             response = await self._login(Request(scope, receive))
             await response(scope, receive, send)
-        elif scope["path"].startswith(_OPEN_PATHS) or await self._knows(Headers(scope=scope)):
+        elif scope["path"].startswith(_OPEN_PATHS) or has_own_key(scope) or await self._knows(Headers(scope=scope)):
             await self.app(scope, receive, send)
         elif scope["type"] == "http" and "text/html" in Headers(scope=scope).get("accept", ""):
             target = f"{self._root}/login?next={quote(scope['path'])}"
