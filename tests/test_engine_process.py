@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from workbench.engine_process import EngineProcess
 from workbench.errors import WorkbenchError
 from workbench.home import Home
 from workbench.playground import Delta, Playground, Sampling
+from workbench.playground.adapters import AdapterLibrary
 from workbench.protocol.engine import EnginePhase, TokeniseRequest
 from workbench.records import Conversation, Message
 from workbench.runs import Runs
@@ -130,6 +132,48 @@ def test_a_closed_stream_ends_the_generation(playground: Playground, engine: Eng
         time.sleep(0.05)
 
 
+def test_a_run_that_needs_the_memory_gets_it_and_the_next_message_loads_the_base_again(
+    playground: Playground, engine: EngineProcess, base_model: str, engine_home: Home
+) -> None:
+    stream = playground.stream("one", base_model, QUESTION, LONG)
+    next(delta for delta in stream if delta.text)
+    engine.release("a run needed the memory")
+    assert list(stream)[-1].done, "an answer that was begun is completed"
+    deadline = time.monotonic() + 20
+    while engine.status().models[0].phase != EnginePhase.UNLOADED:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    told = engine.status()
+    assert told.models[0].detail == "a run needed the memory"
+    assert (told.phase, told.models[0].adapters) == (EnginePhase.UNLOADED, ())
+    deltas = list(playground.stream("one", base_model, QUESTION, SHORT))
+    assert deltas[-1].done
+    assert any("a run needed the memory" in delta.phase for delta in deltas)
+    assert engine.status().phase == EnginePhase.READY
+    EngineProcess(engine_home).release("never started for this")
+
+
+def test_ten_users_are_served_and_told_their_place(
+    playground: Playground, engine: EngineProcess, base_model: str
+) -> None:
+    told: list[tuple[str, list[Delta]]] = [
+        (f"{pane}@{number / 10}", []) for number in range(1, 11) for pane in ("one", "two")
+    ]
+
+    def read(pane: str, deltas: list[Delta]) -> None:
+        deltas.extend(playground.stream(pane, base_model, QUESTION, LONG))
+
+    threads = [threading.Thread(target=read, args=one) for one in told]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert all(deltas[-1].done and deltas[-1].tokens > 1 for _, deltas in told)
+    places = {delta.phase for _, deltas in told for delta in deltas if "place" in delta.phase}
+    assert "waiting, place 1: in the queue" in places
+    assert len(places) >= 4
+
+
 def test_a_killed_engine_breaks_the_answer_and_the_next_one_works(
     playground: Playground, engine: EngineProcess, base_model: str
 ) -> None:
@@ -201,6 +245,26 @@ def test_distance_and_likelihood_of_an_answer_can_be_asked(playground: Playgroun
     assert "".join(token.text for token in score.tokens).startswith("It is clay.")
     assert score.nll == pytest.approx(-sum(token.logprob for token in score.tokens))
     assert score.other_nll != score.nll
+
+
+def test_an_added_adapter_answers_as_the_run_it_came_from_with_its_own_template(
+    playground: Playground, engine_home: Home, engine: EngineProcess, base_model: str, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(engine_home.runs / "one" / "adapter", tmp_path / "copy"))
+    library = AdapterLibrary(engine_home, engine.blueprint)
+    plain = library.add_folder(str(folder), base_model)
+    (folder / "chat_template.jinja").write_text("{% for m in messages %}{{ m.content }}{% endfor %} Answer:")
+    templated = library.add_folder(str(folder), base_model, "templated")
+    wanted, run_end = answer(playground, "one", base_model)
+    text, end = answer(playground, plain.id, base_model)
+    assert (text, end.adapter_hash) == (wanted, run_end.adapter_hash)
+    _, half_end = answer(playground, f"{templated.id}@0.5", base_model)
+    assert half_end.facts is not None
+    assert run_end.facts is not None
+    assert half_end.facts.prompt_tokens < run_end.facts.prompt_tokens
+    library.remove(plain.id)
+    with pytest.raises(WorkbenchError, match="nor an added adapter"):
+        answer(playground, plain.id, base_model)
 
 
 def test_the_token_is_needed(engine: EngineProcess) -> None:

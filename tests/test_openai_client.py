@@ -6,6 +6,7 @@ import json
 import socket
 import stat
 import threading
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -136,6 +137,27 @@ def test_the_key_is_the_owners_alone_and_stays(served: tuple[Home, str]) -> None
     home, _ = served
     assert api_key(home) == api_key(home)
     assert stat.S_IMODE((home.path / "api_key.txt").stat().st_mode) == 0o600
+
+
+def test_what_is_added_by_the_page_is_offered_too(
+    client: openai.OpenAI, served: tuple[Home, str], base: str, tmp_path: Path
+) -> None:
+    home, address = served
+    route = f"{address.removesuffix('/v1')}/api/adapters"
+    body = {"kind": "folder", "place": str(home.runs / "one" / "adapter"), "base_model": base, "name": "Mine"}
+    added = httpx.post(route, json=body, auth=LOGIN, timeout=60).json()
+    with zipfile.ZipFile(tmp_path / "packed.zip", "w") as archive:
+        for path in (home.runs / "one" / "adapter").iterdir():
+            archive.write(path, path.name)
+    files = {"file": ("packed.zip", (tmp_path / "packed.zip").read_bytes())}
+    packed = httpx.post(f"{route}/zip", files=files, data={"base_model": base}, auth=LOGIN).json()
+    assert [one["name"] for one in httpx.get(route, auth=LOGIN).json()] == ["packed", "Mine"]
+    assert {added["id"], packed["id"]} < {model.id for model in client.models.list()}
+    refused = httpx.post(route, json={**body, "place": str(tmp_path)}, auth=LOGIN)
+    assert (refused.status_code, refused.json()["problems"][0]["field"]) == (422, "adapter")
+    for one in (added, packed):
+        assert httpx.delete(f"{route}/{one['id']}", auth=LOGIN).status_code == 204
+    assert httpx.delete(f"{route}/{added['id']}", auth=LOGIN).status_code == 404
 
 
 def test_plain_http_streams_events_as_curl_sees_them(served: tuple[Home, str]) -> None:

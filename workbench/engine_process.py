@@ -25,6 +25,7 @@ from workbench.protocol.engine import (
     BlueprintRequest,
     EnginePhase,
     EngineStatus,
+    ReleaseRequest,
     TokeniseAnswer,
     TokeniseRequest,
 )
@@ -36,6 +37,8 @@ HEALTH_SECONDS = 5.0
 """An engine that does not answer its health check for this long is started again."""
 TRUSTED_SECONDS = 3.0
 """A health check this fresh is not repeated."""
+RELEASE_SECONDS = 10.0
+"""How long a run's start waits for the engine to give memory back."""
 JSON = {"Content-Type": "application/json"}
 
 
@@ -104,6 +107,18 @@ class EngineProcess:
         if answer.is_error:
             raise error_from(answer.content, answer.status_code)
         return answer.content
+
+    def release(self, reason: str) -> None:
+        """Let a running engine give its memory back, each base model once its answers are complete; never starts it.
+
+        Returns when those that were at rest are gone. An engine that does not answer keeps what it has.
+        """
+        client = self._client
+        if client is None or not self.running():
+            return
+        body = ReleaseRequest(reason=reason).model_dump_json()
+        with contextlib.suppress(httpx.HTTPError):
+            client.post("/release", content=body, headers=JSON, timeout=RELEASE_SECONDS)
 
     def lost(self) -> EngineLostError:
         """What to raise when a connection broke; the engine is asked for its health before it is trusted again."""

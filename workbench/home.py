@@ -54,6 +54,11 @@ class Home:
         return self._folder("configs")
 
     @property
+    def adapters(self) -> Path:
+        """Adapters and other speakers that were added to the playground, one folder each, named by its id."""
+        return self._folder("adapters")
+
+    @property
     def uploads(self) -> Path:
         """Files on their way in; swept at the start of a server."""
         return self._folder("uploads")

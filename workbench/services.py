@@ -19,11 +19,13 @@ from workbench.errors import Problem, WorkbenchError
 from workbench.home import Home
 from workbench.models import Models
 from workbench.playground import Playground
+from workbench.playground.adapters import AdapterLibrary
 from workbench.playground.batch import Batches
 from workbench.playground.votes import VoteBox
 from workbench.records import Blueprint, ParameterCount, Run
 from workbench.runs import Runs
 from workbench.runs.owner import own
+from workbench.runs.room import Room
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,11 @@ class Services:
     runs: Runs
     engine: EngineProcess
     playground: Playground
+
+    @cached_property
+    def adapters(self) -> AdapterLibrary:
+        """What was added to the playground beside the runs' own adapters."""
+        return AdapterLibrary(self.home, self.models.blueprint)
 
     @cached_property
     def votes(self) -> VoteBox:
@@ -97,7 +104,7 @@ def open_services(home: Home) -> Iterator[Services]:
     """
     with own(home):
         engine = EngineProcess(home)
-        runs = Runs(home)
+        runs = Runs(home, room=Room(home, engine.release))
         services = Services(
             home=home,
             models=Models(home, engine.blueprint),

@@ -11,6 +11,7 @@ from workbench.engine.bases import Bases
 from workbench.engine.row_events import Ended, Listener
 from workbench.errors import WorkbenchError
 from workbench.home import Home
+from workbench.protocol.added import read_added
 from workbench.protocol.chat import (
     AnswerFacts,
     ChatRequest,
@@ -78,7 +79,7 @@ class Answers:
         if model_id is None:
             return base_model or self._only_base()
         model_id.folder(self._home)
-        own = self._config_of(model_id).base_model
+        own = self._base_of(model_id)
         if base_model not in (None, own):
             raise WorkbenchError(
                 f"“{model_id.run}” is an adapter of {own}, not of {base_model}.",
@@ -157,7 +158,9 @@ class Answers:
         dose = base.dose(model_id, self._home)
         if dose.adapter is None or model_id is None:
             return base, dose, base.tokenizer
-        if dose.adapter.chat_template is None:  # a checkpoint: its run says which one it learns with
+        if (
+            dose.adapter.chat_template is None and (self._home.runs / model_id.run).is_dir()
+        ):  # a checkpoint: its run says which one it learns with
             return base, dose, templated(base.tokenizer, self._config_of(model_id).data.chat_template)
         return base, dose, with_template(base.tokenizer, dose.adapter.chat_template)
 
@@ -171,6 +174,14 @@ class Answers:
                 field="base_model",
             )
         return loaded[0]
+
+    def _base_of(self, model_id: ModelId) -> str:
+        """The reference of the base model that the adapter was made for."""
+        if (self._home.runs / model_id.run).is_dir():
+            return self._config_of(model_id).base_model
+        added = read_added(self._home, model_id.run)
+        assert added is not None  # the folder was found a moment ago
+        return added.base_model
 
     def _config_of(self, model_id: ModelId) -> RunConfig:
         from workbench.runs.folder import RunFolder

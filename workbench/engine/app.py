@@ -44,6 +44,7 @@ from workbench.protocol.engine import (
     EnginePhase,
     EngineStatus,
     HeldOutRequest,
+    ReleaseRequest,
     TokeniseAnswer,
     TokeniseRequest,
     TokensRequest,
@@ -51,7 +52,7 @@ from workbench.protocol.engine import (
 from workbench.protocol.refusals import error_answer
 from workbench.records import Blueprint
 
-TIDY_SECONDS = 30
+TIDY_SECONDS = 1.0
 
 
 def build_app(home: Home, token: str) -> FastAPI:
@@ -76,6 +77,11 @@ def build_app(home: Home, token: str) -> FastAPI:
 
     @app.get("/status")
     async def status() -> EngineStatus:
+        return _status(bases)
+
+    @app.post("/release")
+    def release(request: ReleaseRequest) -> EngineStatus:
+        bases.release_all(request.reason)
         return _status(bases)
 
     @app.post("/blueprint")
@@ -135,6 +141,8 @@ async def _answer(generation: Generation, request: GenerationRequest, http: Requ
 def _models(bases: Bases) -> tuple[ModelEntry, ...]:
     found = []
     for model in bases.models():
+        if model.phase == EnginePhase.UNLOADED:
+            continue
         found.append(ModelEntry(id="base", base_model=model.reference))
         found += [ModelEntry(id=name, base_model=model.reference) for name in model.adapters]
     return tuple(found)
@@ -142,7 +150,9 @@ def _models(bases: Bases) -> tuple[ModelEntry, ...]:
 
 def _status(bases: Bases) -> EngineStatus:
     models = bases.models()
-    speaking = next((model for model in models if model.phase != EnginePhase.READY), models[0] if models else None)
+    here = [model for model in models if model.phase != EnginePhase.UNLOADED]
+    busy = [model for model in here if model.phase != EnginePhase.READY]
+    speaking = next(iter([*busy, *here, *models]), None)
     return EngineStatus(
         phase=speaking.phase if speaking else EnginePhase.IDLE,
         detail=speaking.detail if speaking else "",
@@ -155,6 +165,7 @@ def _status(bases: Bases) -> EngineStatus:
 async def _tidy(bases: Bases) -> None:
     while True:
         await asyncio.sleep(TIDY_SECONDS)
+        await asyncio.to_thread(bases.release_unwanted)
         await asyncio.to_thread(bases.release_idle)
 
 

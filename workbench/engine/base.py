@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
+import gc
 import json
 import threading
 from collections import OrderedDict
@@ -61,6 +64,11 @@ class Base:
                 field="model",
             )
         return dose
+
+    def forget(self) -> None:
+        """Drop the weights, so that whoever still holds the object holds nothing large."""
+        self._adapters.clear()
+        del self.model
 
     def _adapter(self, name: str, folder: Path) -> Adapter:
         weights = folder / "adapter_model.safetensors"
@@ -124,5 +132,9 @@ def release(base: Base) -> None:
     """Let its owner thread end; the weights go with the last reference."""
     base.owner.close()
     base.owner.join(timeout=10)
+    base.forget()
+    gc.collect()  # modules and hooks hold each other
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
+    with contextlib.suppress(OSError, AttributeError):  # another libc than GNU's
+        ctypes.CDLL("libc.so.6").malloc_trim(0)

@@ -36,6 +36,8 @@ class Bases:
         self._bases: dict[str, Base] = {}
         self._states: dict[str, _State] = {}
         self._tokenizers: dict[str, Any] = {}
+        self._unwanted: dict[str, str] = {}
+        """Base models that are to go as soon as their answers are complete, with the reason."""
         self._loading = threading.Lock()
 
     def get(self, reference: str) -> Base:
@@ -46,7 +48,7 @@ class Bases:
             return base
         with self._loading:
             if reference not in self._bases:
-                self.release_idle(1.0)
+                self.release_idle(1.0, "another base model was asked for")
                 self._bases[reference] = self._load(reference)
             return self._bases[reference]
 
@@ -78,26 +80,48 @@ class Bases:
         """Whether an answer is being written, or waits to be."""
         return any(base.owner.rows + base.owner.waiting for base in list(self._bases.values()))
 
-    def release_idle(self, seconds: float | None = None) -> None:
+    def release_idle(self, seconds: float | None = None, reason: str = "") -> None:
         """Let go of base models that nobody has talked to for `seconds`."""
         limit = self._idle_seconds if seconds is None else seconds
         for reference, base in list(self._bases.items()):
             idle = time.monotonic() - base.owner.last_used
-            if idle >= limit and base.owner.rows + base.owner.waiting == 0:
-                from workbench.engine.base import release
+            if idle >= limit:
+                self._release(reference, base, reason or f"nobody talked to it for {idle / 60:.0f} minutes")
 
-                LOG.info("unloading %s after %.0f idle seconds", reference, idle)
-                del self._bases[reference]
-                self._states.pop(reference, None)
-                release(base)
+    def release_all(self, reason: str) -> None:
+        """Let go of every base model: at once where nothing is being written, the others by `release_unwanted`."""
+        for reference in list(self._bases):
+            self._unwanted[reference] = reason
+        self.release_unwanted()
+
+    def release_unwanted(self) -> None:
+        """Let go of what is to go and has come to rest."""
+        for reference, reason in list(self._unwanted.items()):
+            base = self._bases.get(reference)
+            if base is not None:
+                self._release(reference, base, reason)
+
+    def _release(self, reference: str, base: Base, reason: str) -> None:
+        """Unload `base` unless an answer is being written."""
+        if base.owner.rows + base.owner.waiting > 0:
+            return
+        from workbench.engine.base import release
+
+        LOG.info("unloading %s: %s", reference, reason)
+        self._unwanted.pop(reference, None)
+        del self._bases[reference]
+        self._say(reference, EnginePhase.UNLOADED, reason)
+        release(base)
 
     def _load(self, reference: str) -> Base:
         try:
+            gone = self._states.get(reference)
+            again = f" again: {gone.detail}" if gone and gone.phase == EnginePhase.UNLOADED else ""
             folder = self._fetch(reference)
             self._say(reference, EnginePhase.LOADING_MODEL, "starting torch")
             from workbench.engine.base import Base
 
-            self._say(reference, EnginePhase.LOADING_MODEL, "reading the weights")
+            self._say(reference, EnginePhase.LOADING_MODEL, f"reading the weights{again}")
             base = Base(reference, folder)
         except WorkbenchError as error:
             self._say(reference, EnginePhase.FAILED, error.message)

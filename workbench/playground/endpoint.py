@@ -110,6 +110,7 @@ def model_entries(playground: Playground) -> tuple[ModelEntry, ...]:
     return tuple(
         ModelEntry(id=choice.base_model if choice.id == BASE else choice.id, base_model=choice.base_model)
         for choice in playground.choices()
+        if not choice.endpoint
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from workbench.protocol.chat import AnswerFacts
@@ -16,6 +18,10 @@ class PaneChoice(Record):
     label: str
     base_model: str
     """The reference of the base model."""
+    kind: Literal["base", "run", "checkpoint", "adapter", "merged", "endpoint"] = "base"
+    """What it is; ``adapter`` is one that was added from elsewhere."""
+    added: str = ""
+    """The id of the entry it comes from, where it was added."""
     endpoint: str = ""
     """Base address of another OpenAI-compatible server, such as ``http://127.0.0.1:8000/v1``; empty for our engine."""
 

@@ -13,6 +13,7 @@ from workbench.playground.external import stream_external
 from workbench.playground.external_distance import compare_external
 from workbench.playground.records import Delta, PaneChoice, Sampling
 from workbench.playground.stream import SILENCE_SECONDS, read_answer
+from workbench.protocol.added import Added, list_added
 from workbench.protocol.chat import (
     ChatRequest,
     ChatTurn,
@@ -35,12 +36,17 @@ class Playground:
         self._runs = runs
 
     def choices(self, base_model: str | None = None) -> list[PaneChoice]:
-        """The base model, then the adapters of runs, newest first; all runs' base models when none is named."""
+        """The base model, the adapters of runs, newest first, and what was added; of every base when none is named."""
+        added = list_added(self._engine.home)
         runs = [run for run in self._runs.list() if base_model in (None, run.base_model)]
-        bases = dict.fromkeys([base_model] if base_model is not None else [run.base_model for run in runs])
+        known = [run.base_model for run in runs] + [one.base_model for one in added if one.kind == "adapter"]
+        bases = dict.fromkeys([base_model] if base_model is not None else known)
         found = [PaneChoice(id=BASE, label=f"Base model ({base})", base_model=base) for base in bases]
         for run in runs:
             found += self._of_run(run)
+        for one in added:
+            if one.kind != "adapter" or one.base_model in bases:
+                found += choices_of(one)
         return found
 
     def stream(
@@ -114,13 +120,34 @@ class Playground:
         if run.status == RunStatus.QUEUED:
             return []
         finished = (self._engine.home.runs / run.id / "adapter" / "adapter_config.json").is_file()
-        adapter = [PaneChoice(id=run.id, label=name, base_model=run.base_model)] if finished else []
+        adapter = [PaneChoice(id=run.id, label=name, base_model=run.base_model, kind="run")] if finished else []
         return adapter + [
             PaneChoice(
-                id=f"{run.id}/{checkpoint.name}", label=f"{name}, step {checkpoint.step}", base_model=run.base_model
+                id=f"{run.id}/{checkpoint.name}",
+                label=f"{name}, step {checkpoint.step}",
+                base_model=run.base_model,
+                kind="checkpoint",
             )
             for checkpoint in reversed(run.checkpoints)
         ]
+
+
+def choices_of(added: Added) -> list[PaneChoice]:
+    """Who can answer of what was added: the adapter or merged model itself, or each model of another server."""
+    if added.kind == "endpoint":
+        return [
+            PaneChoice(
+                id=model,
+                label=f"{model} ({added.name})",
+                base_model="",
+                kind="endpoint",
+                added=added.id,
+                endpoint=added.source,
+            )
+            for model in added.models
+        ]
+    model = BASE if added.kind == "merged" else added.id
+    return [PaneChoice(id=model, label=added.name, base_model=added.base_model, kind=added.kind, added=added.id)]
 
 
 def _who(pane: PaneChoice | str, base_model: str | None) -> tuple[str, str | None, str]:

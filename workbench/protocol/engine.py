@@ -25,6 +25,8 @@ class EnginePhase(StrEnum):
     FETCHING_MODEL = "fetching model"
     LOADING_MODEL = "loading model"
     READY = "ready"
+    UNLOADED = "unloaded"
+    """Not in memory any more; the next message loads it again. `LoadedModel.detail` says why."""
     FAILED = "failed"
 
 
@@ -53,6 +55,13 @@ class EngineStatus(Record):
     models: tuple[LoadedModel, ...] = ()
     memory_bytes: int = 0
     """Resident memory of the engine process."""
+
+
+class ReleaseRequest(Record):
+    """Asks the engine to let go of the base models, each as soon as its answers are complete."""
+
+    reason: str
+    """Why, as a page shows it."""
 
 
 class BlueprintRequest(Record):

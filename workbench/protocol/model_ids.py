@@ -1,6 +1,7 @@
 """Model ids of the chat endpoint: ``base``, ``RUN``, ``RUN@0.5`` (half strength), ``RUN/checkpoint-200``.
 
-A model id names a run by its id, never a path, so that nothing outside the home's runs can be reached through it.
+A model id names a run, or an adapter that was added to the playground, by its id, never a path, so that nothing
+outside the home can be reached through it.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from pathlib import Path
 
 from workbench.errors import WorkbenchError
 from workbench.home import Home
+from workbench.protocol.added import adapter_folder, read_added
 
 BASE = "base"
 MAX_STRENGTH = 2.0
@@ -52,11 +54,15 @@ class ModelId:
         return self.name if self.strength == 1.0 else f"{self.name}@{self.strength:g}"
 
     def folder(self, home: Home) -> Path:
-        """The run folder's sub-folder that holds the adapter; raises `WorkbenchError` when there is none."""
+        """The folder that holds the adapter's files; raises `WorkbenchError` when there is none."""
         run = home.runs / self.run
+        if not run.is_dir() and self.checkpoint is None and read_added(home, self.run) is not None:
+            return adapter_folder(home, self.run)
         if not run.is_dir():
             raise WorkbenchError(
-                f"There is no run “{self.run}”.", remedy="Pick one from the list of runs.", field="model"
+                f"There is no run “{self.run}”, nor an added adapter of that id.",
+                remedy="It may have been deleted: pick another.",
+                field="model",
             )
         if self.checkpoint is None:
             folder = run / "adapter"

@@ -17,6 +17,7 @@ from concurrent.futures import Future
 from functools import partial
 from typing import Any, TypeVar
 
+from workbench.config import RunConfig
 from workbench.errors import WorkbenchError
 from workbench.home import Home
 from workbench.records import RunStatus
@@ -245,13 +246,14 @@ class Supervisor(threading.Thread):
 
     def _fits(self, run_id: str, lane: Lane) -> bool:
         """Whether a run fits beside those at work on `lane`, by their estimates."""
+        others, taken = self._at_work(lane)
+        return self._room.fits(self._catalogue.folder(run_id).config, others, lane.name, taken)
+
+    def _at_work(self, lane: Lane) -> tuple[list[RunConfig], int]:
+        """The configs of the runs on `lane`, and the bytes that their processes hold."""
         others = {other: watch for other, watch in self._watches.items() if watch.lane == lane.name}
-        return self._room.fits(
-            self._catalogue.folder(run_id).config,
-            [self._catalogue.folder(other).config for other in others],
-            lane.name,
-            taken=sum(watch.memory or 0 for watch in others.values()),
-        )
+        configs = [self._catalogue.folder(other).config for other in others]
+        return configs, sum(watch.memory or 0 for watch in others.values())
 
     def _start(self, run_id: str, lane: Lane) -> None:
         """Start the worker of a queued run on `lane`, unless one is at it already."""
@@ -268,6 +270,8 @@ class Supervisor(threading.Thread):
                 self.waiting.remove(run_id)
             return
         folder.clear_stop()
+        others, taken = self._at_work(lane)
+        self._room.make_way(folder.config, others, lane.name, taken)
         after = self._catalogue.progress(run_id).seq
         try:
             worker = self._executor.start(folder, lane.environment)

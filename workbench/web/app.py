@@ -8,6 +8,7 @@ from fastapi import FastAPI
 
 from workbench import __version__
 from workbench.web import (
+    adapters,
     api,
     batch,
     chat,
@@ -39,6 +40,7 @@ ROOMS = (
     votes,
     batch,
     endpoint,
+    adapters,
     data,
     models,
 )
