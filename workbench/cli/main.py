@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from pydantic import ValidationError
 
 from workbench import __version__
 from workbench.cli.connection import SERVER
 from workbench.cli.data_app import data_app
 from workbench.cli.runs_app import HomeOption, RunArgument, runs_app
+from workbench.config import problems_of
 from workbench.errors import WorkbenchError
 
 app = typer.Typer(
@@ -177,19 +179,36 @@ def chat(
     home: HomeOption = None,
     base: Annotated[str, typer.Option(help="Base model; the adapters' own if left out.")] = "",
     adapter: Annotated[
-        list[str] | None, typer.Option(metavar="RUN", help="A run's adapter: RUN, RUN@0.5 or RUN/checkpoint-200.")
+        list[str] | None, typer.Option(metavar="RUN", help="RUN, RUN@0.5, RUN/checkpoint-200, or an added one.")
     ] = None,
     prompt: Annotated[list[str] | None, typer.Option(help="Ask this and end; may be given more than once.")] = None,
     system: Annotated[str, typer.Option(help="System prompt.")] = "",
-    temperature: Annotated[float, typer.Option(help="0 takes the most probable token.", min=0, max=5)] = 0.0,
+    temperature: Annotated[float, typer.Option(help="0 takes the most probable token.", min=0, max=2)] = 0.0,
+    top_p: Annotated[float, typer.Option(help="Draw from the likeliest tokens of this share.", max=1)] = 1.0,
+    top_k: Annotated[int, typer.Option(help="Draw from this many likeliest tokens; 0 from all.", min=0)] = 0,
+    min_p: Annotated[float, typer.Option(help="Leave out tokens below this share of the first.", min=0, max=1)] = 0.0,
+    repetition_penalty: Annotated[float, typer.Option(help="Above 1: what was said is less likely.", max=10)] = 1.0,
+    stop: Annotated[list[str] | None, typer.Option(help="End before these words; may be given more than once.")] = None,
     max_tokens: Annotated[int, typer.Option(help="Longest answer.", min=1)] = 200,
-    seed: Annotated[int, typer.Option(help="Same seed, same answer.")] = 0,
+    seed: Annotated[int, typer.Option(help="Same seed, same answer.", min=0)] = 0,
 ) -> None:
     """Talk to the base model and adapters side by side."""
     from workbench.cli.chat import chat as talk
     from workbench.playground import Sampling
 
-    sampling = Sampling(temperature=temperature, max_tokens=max_tokens, seed=seed)
+    try:
+        sampling = Sampling(
+            temperature=temperature,
+            top_p=top_p,
+            top_k=top_k,
+            min_p=min_p,
+            repetition_penalty=repetition_penalty,
+            stop=tuple(stop or ()),
+            max_tokens=max_tokens,
+            seed=seed,
+        )
+    except ValidationError as error:
+        raise WorkbenchError.of(problems_of(error)) from error
     talk(home, base=base, adapters=adapter or (), prompts=prompt or (), system=system, sampling=sampling)
 
 

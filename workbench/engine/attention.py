@@ -80,14 +80,27 @@ def attend_rows(
     """Attention of each segment over its own past; (1, heads, tokens, width) in, (1, tokens, heads, width) out."""
     if s_aux is not None:
         raise NotImplementedError("attention sinks")
-    outputs = []
     layer: Any = module.layer_idx
+    return attend(layer, query, key, value, segments, scaling, sliding_window, softcap).transpose(1, 2), None
+
+
+def attend(
+    layer: int,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    segments: Sequence[Segment],
+    scaling: float | None,
+    sliding_window: int | None = None,
+    softcap: float | None = None,
+) -> Tensor:
+    """The same for one layer by its number, (1, heads, tokens, width) in and out; keys and values are remembered."""
+    outputs = []
     for segment in segments:
         own = slice(segment.start, segment.end)
         keys, values = segment.past.extend(layer, key[:, :, own], value[:, :, own])
         outputs.append(_attend(query[:, :, own], keys, values, scaling, sliding_window, softcap))
-    output = outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=2)
-    return output.transpose(1, 2), None
+    return outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=2)
 
 
 def _attend(
@@ -115,7 +128,7 @@ def _attend(
 
 def _attend_one(query: Tensor, keys: Tensor, values: Tensor, scaling: float | None, softcap: float | None) -> Tensor:
     """One token's attention: the query heads that share keys become as many queries of one head."""
-    grouped = query.view(1, keys.shape[1], -1, query.shape[3])
+    grouped = query.reshape(1, keys.shape[1], -1, query.shape[3])
     if softcap is not None:
         return _capped(grouped, keys, values, scaling, softcap, None).reshape(query.shape)
     return scaled_dot_product_attention(grouped, keys, values, scale=scaling).reshape(*query.shape[:3], -1)

@@ -97,22 +97,32 @@ class Mixer:
         """(tokens, all ranks): built once a forward pass for each layout of ranks, usually one."""
         key = (ranks, tokens)
         if key not in self._scales:
-            rows = torch.tensor(
-                [
-                    [
-                        dose.strength if dose.adapter is adapter else 0.0
-                        for adapter, rank in zip(self._adapters, ranks, strict=True)
-                        for _ in range(rank)
-                    ]
-                    for dose in self._doses
-                ]
-            )
             counts = self._kept if tokens == sum(self._kept) else self._counts
-            if tokens != len(self._doses) or tokens != sum(counts):
-                rows = rows.repeat_interleave(torch.tensor(counts), 0)
-            parameter = next(self._model.parameters())
-            self._scales[key] = rows.to(parameter.device, parameter.dtype)
+            like = next(self._model.parameters())
+            self._scales[key] = scale_of(self._doses, self._adapters, ranks, counts, like)
         return self._scales[key]
+
+
+def scale_of(
+    doses: Sequence[Dose], adapters: Sequence[Adapter], ranks: Sequence[int], counts: Sequence[int], like: Tensor
+) -> Tensor:
+    """(tokens, all ranks): each token's strength on its own adapter's columns and 0 on the others'.
+
+    `ranks` are those of `adapters`, `counts` the tokens of the rows that take `doses`.
+    """
+    rows = torch.tensor(
+        [
+            [
+                dose.strength if dose.adapter is adapter else 0.0
+                for adapter, rank in zip(adapters, ranks, strict=True)
+                for _ in range(rank)
+            ]
+            for dose in doses
+        ]
+    )
+    if any(count != 1 for count in counts):
+        rows = rows.repeat_interleave(torch.tensor(counts), 0)
+    return rows.to(like.device, like.dtype)
 
 
 def _blend(parts: Sequence[LowRank | None]) -> Blend:

@@ -82,6 +82,8 @@ class Owner(threading.Thread):
         while not self._tasks.empty():
             self._tasks.get()()
         self._break_all(UNLOADED, [*self._rows, *self._waiting])
+        self._rows, self._waiting = [], []
+        del self._forward  # the weights go with it, whoever still holds this thread
 
     def _close(self) -> None:
         self._closed = True

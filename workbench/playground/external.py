@@ -11,11 +11,12 @@ from collections.abc import Generator, Sequence
 from typing import Any
 
 import httpx
+from pydantic import ValidationError
 
 from workbench.errors import WorkbenchError
 from workbench.playground.records import Delta, Sampling
 from workbench.playground.stream import read_answer
-from workbench.protocol.chat import ModelList
+from workbench.protocol.chat import ModelEntry, ModelList
 from workbench.protocol.refusals import error_from
 from workbench.records import Message
 
@@ -46,7 +47,20 @@ def external_models(endpoint: str) -> list[str]:
         raise unreachable(endpoint, error) from error
     if answer.is_error:
         raise error_from(answer.content, answer.status_code)
-    return [model.id for model in ModelList.model_validate_json(answer.content).data]
+    try:
+        offered = ModelList.model_validate_json(answer.content).data
+    except ValidationError as error:
+        raise WorkbenchError(
+            f"What answers at {endpoint} does not list models as OpenAI's protocol does.",
+            remedy="Check that the address ends in /v1.",
+            field="endpoint",
+        ) from error
+    return [_asked_as(model) for model in offered]
+
+
+def _asked_as(model: ModelEntry) -> str:
+    """What a request has to name. SGLang takes ``BASE:ADAPTER``, and would answer a bare adapter's name as the base."""
+    return f"{model.parent}:{model.id}" if model.owned_by == "sglang" and model.parent else model.id
 
 
 def _request(model: str, messages: Sequence[Message], sampling: Sampling) -> dict[str, Any]:

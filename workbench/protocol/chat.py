@@ -353,6 +353,8 @@ class ModelEntry(Lenient):
     object: str = "model"
     created: int = 0
     owned_by: str = "lora-workbench"
+    parent: str | None = None
+    """vLLM and SGLang name an adapter's base model so."""
     base_model: str | None = None
 
 

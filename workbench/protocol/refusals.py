@@ -20,11 +20,19 @@ def error_answer(error: WorkbenchError) -> ErrorAnswer:
 def error_from(body: bytes | str, status: int) -> WorkbenchError:
     """The `WorkbenchError` that an error body tells of; bodies of other servers are understood as far as they go."""
     try:
-        detail = ErrorAnswer.model_validate_json(body).error
+        detail = _detail(body)
     except ValidationError:
         text = body if isinstance(body, str) else body.decode("utf-8", "replace")
         return WorkbenchError(f"The endpoint answered {status}: {text[:300]}", remedy="Look into its log.")
     return WorkbenchError(detail.message, remedy=detail.remedy, field=detail.param)
+
+
+def _detail(body: bytes | str) -> ErrorDetail:
+    """OpenAI's error object, nested as OpenAI and vLLM send it, or flat as SGLang does."""
+    try:
+        return ErrorAnswer.model_validate_json(body).error
+    except ValidationError:
+        return ErrorDetail.model_validate_json(body)
 
 
 def invalid(error: ValidationError) -> WorkbenchError:
