@@ -1,7 +1,7 @@
 """How fast the engine answers, against transformers' `generate` with peft in the same run, and what memory it takes.
 
-``python benchmarks/chat_speed.py [--json] [--home HOME] [--repeat N] [--equality N]`` prints each figure as it is known and
-exits with 1 when one misses its target. The engine is the real process, asked over HTTP as the playground asks it.
+``python benchmarks/chat_speed.py [--json] [--home HOME] [--repeat N] [--equality N]`` prints each figure as it is
+known and exits with 1 when one misses its target. The engine is the real process, asked over HTTP as a pane asks it.
 """
 
 from __future__ import annotations

@@ -174,6 +174,22 @@ def test_ten_users_are_served_and_told_their_place(
     assert len(places) >= 4
 
 
+def test_a_reader_that_leaves_the_queue_gives_its_place_away(
+    playground: Playground, engine: EngineProcess, base_model: str
+) -> None:
+    sampling = Sampling(max_tokens=230, temperature=1.5, seed=1)
+    streams = [playground.stream(f"one@{place / 10}", base_model, QUESTION, sampling) for place in range(1, 18)]
+    for stream in streams:
+        next(stream)  # the last one is told its place
+    streams[-1].close()
+    deadline = time.monotonic() + 2
+    while engine.status().models[0].waiting:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    for stream in streams:
+        stream.close()
+
+
 def test_a_killed_engine_breaks_the_answer_and_the_next_one_works(
     playground: Playground, engine: EngineProcess, base_model: str
 ) -> None:

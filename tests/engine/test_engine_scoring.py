@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import queue
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,9 +14,10 @@ from engine_rows import Plain
 
 from workbench.engine.answers import Answers
 from workbench.engine.bases import Bases
+from workbench.engine.row_events import Ended, ReadSome, RowEvent
 from workbench.errors import WorkbenchError
 from workbench.home import Home
-from workbench.protocol.chat import ChatTurn, Score, ScoreRequest
+from workbench.protocol.chat import ChatRequest, ChatTurn, Score, ScoreRequest
 
 QUESTION = (ChatTurn(role="user", content="What is brick number 3 made of?"),)
 ANSWER = "The brick 3 is made of clay and sand 🏠."
@@ -74,6 +76,22 @@ def test_scores_equal_plain_peft(
     assert told.nll == pytest.approx(-sum(adapted), abs=1e-3)
     assert told.other_nll == pytest.approx(-sum(base), abs=1e-3)
     assert abs(told.nll - (told.other_nll or math.inf)) > 0.1
+
+
+def test_a_long_prompt_says_how_far_it_is_read(
+    answers: Answers, tiny_model_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workbench.engine.owner.STEP_SECONDS", 0.0)
+    told: queue.SimpleQueue[RowEvent] = queue.SimpleQueue()
+    long = ChatTurn(role="user", content="brick beam door " * 15)
+    asked = ChatRequest(base_model=f"folder:{tiny_model_folder}", messages=(long,), max_tokens=2, temperature=0)
+    answers.begin(asked, told.put)
+    shares = []
+    while not isinstance(event := told.get(timeout=30), Ended):
+        shares += [event.done] if isinstance(event, ReadSome) else []
+    assert len(shares) >= 3
+    assert shares == sorted(shares)
+    assert 0 < shares[0] < shares[-1] < 1
 
 
 def test_one_model_alone_can_be_asked(answers: Answers, tiny_model_folder: Path) -> None:

@@ -22,13 +22,15 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from workbench.engine.answers import Answers, Begun
 from workbench.engine.bases import Bases
-from workbench.engine.row_events import Broke, Ended, RowEvent, TokenLikelihood, Waiting, Wrote
+from workbench.engine.row_events import Broke, Ended, ReadSome, RowEvent, TokenLikelihood, Waiting, Wrote
 from workbench.errors import WorkbenchError
 from workbench.protocol.chat import GenerationRequest, StreamPhase
 from workbench.protocol.refusals import error_answer
 
 PHASE_SECONDS = 0.25
 """How often a stream that waits for its model tells the phase."""
+ALIVE_SECONDS = 1.0
+"""How often a stream says again what it waits for."""
 DISCONNECT_SECONDS = 0.5
 """How often an answer that is not streamed looks whether its reader is still there."""
 
@@ -106,8 +108,7 @@ class Generation(ABC):
             async for phase in self._phases(beginning):
                 yield phase
             yield await beginning
-            while True:
-                event = await heard.get()
+            async for event in _repeated_while_waiting(heard):
                 if isinstance(event, Broke):
                     raise event.error
                 yield event
@@ -119,12 +120,15 @@ class Generation(ABC):
     async def _phases(self, beginning: asyncio.Task[Begun]) -> AsyncGenerator[StreamPhase, None]:
         """What the base model is busy with until the answer has begun, told when it changes."""
         told: StreamPhase | None = None
+        told_at = 0.0
         while not beginning.done():
             await asyncio.wait({beginning}, timeout=PHASE_SECONDS)
+            if time.monotonic() - told_at > ALIVE_SECONDS:
+                told = None
             for model in self._bases.models():
                 phase = StreamPhase(phase=model.phase, detail=model.detail, done=model.done)
                 if model.reference == self._reference and phase != told and not beginning.done():
-                    told = phase
+                    told, told_at = phase, time.monotonic()
                     yield phase
 
     async def _server_events(self) -> AsyncGenerator[ServerSentEvent, None]:
@@ -137,6 +141,9 @@ class Generation(ABC):
                             yield ServerSentEvent(comment=event.model_dump_json())
                         case Waiting():
                             phase = StreamPhase(phase="waiting", detail="in the queue", position=event.position)
+                            yield ServerSentEvent(comment=phase.model_dump_json())
+                        case ReadSome():
+                            phase = StreamPhase(phase="reading the prompt", done=event.done)
                             yield ServerSentEvent(comment=phase.model_dump_json())
                         case Begun():
                             begun = event
@@ -160,6 +167,26 @@ def _server_event(chunk: BaseModel) -> ServerSentEvent:
     for choice in data.get("choices", ()):
         choice.setdefault("finish_reason", None)
     return ServerSentEvent(data=json.dumps(data, ensure_ascii=False))
+
+
+async def _repeated_while_waiting(heard: asyncio.Queue[RowEvent]) -> AsyncGenerator[RowEvent, None]:
+    """What is heard; while nothing is written, the last of it again from time to time.
+
+    A reader that has gone is noticed when something is sent to it.
+    """
+    last: RowEvent | None = None
+    upcoming = asyncio.ensure_future(heard.get())
+    try:
+        while True:
+            done, _ = await asyncio.wait({upcoming}, timeout=ALIVE_SECONDS)
+            if done:
+                last = upcoming.result()
+                upcoming = asyncio.ensure_future(heard.get())
+                yield last
+            elif isinstance(last, Waiting | ReadSome):
+                yield last
+    finally:
+        upcoming.cancel()
 
 
 def _cancel_begun(beginning: asyncio.Task[Begun]) -> None:

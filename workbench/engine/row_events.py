@@ -17,6 +17,14 @@ class Waiting:
 
 
 @dataclass(frozen=True)
+class ReadSome:
+    """The model has read a part of the prompt."""
+
+    done: float
+    """Its share, 0 to 1."""
+
+
+@dataclass(frozen=True)
 class TokenLikelihood:
     """How likely one token was, and the likeliest instead: (token, natural log of its probability)."""
 
@@ -59,5 +67,5 @@ class Broke:
     error: WorkbenchError
 
 
-RowEvent = Waiting | Wrote | Ended | Scored | Broke
+RowEvent = Waiting | ReadSome | Wrote | Ended | Scored | Broke
 Listener = Callable[[RowEvent], None]

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from workbench.engine.mixing import Dose
-from workbench.engine.row_events import Ended, Listener, Scored, TokenLikelihood, Wrote
+from workbench.engine.row_events import Ended, Listener, ReadSome, Scored, TokenLikelihood, Wrote
 from workbench.engine.sampling import Sampler
 from workbench.engine.transcript import Transcript
 from workbench.protocol.chat import Distance
@@ -97,9 +97,11 @@ class Row(Member):
         return int(count >= len(self.unread))
 
     def take(self, logits: Tensor) -> None:
-        """Choose the next token and tell of it."""
+        """Choose the next token and tell of it, or tell how far the prompt is read."""
         if len(logits):
             self._choose(logits[-1])
+        else:
+            self.tell(ReadSome(self.read / len(self.order.prompt)))
 
     def _choose(self, logits: Tensor) -> None:
         if not self.tokens:
