@@ -89,29 +89,14 @@ class FlatForward:
             segments.append(Segment(start, len(tokens), stretch.past))
             kept.extend(range(len(tokens) - stretch.wanted, len(tokens)))
         wanted = [stretch.wanted for stretch in stretches]
-        if self.lean is not None and self.lean.known([stretch.dose for stretch in stretches]):
-            logits = self._lean_logits(self.lean, stretches, tokens, positions, segments, kept)
+        doses = [stretch.dose for stretch in stretches]
+        if self.lean is not None and self.lean.known(doses):
+            logits = self.lean(tokens, positions, segments, doses, kept)
         else:
             logits = self._logits(stretches, tokens, positions, segments, kept)
         for stretch in stretches:
             stretch.past.advance(len(stretch.tokens))
         return list(torch.split(logits.to("cpu", torch.float32), wanted))
-
-    def _lean_logits(
-        self,
-        lean: LeanPass,
-        stretches: Sequence[Stretch],
-        tokens: Sequence[int],
-        positions: Sequence[int],
-        segments: Sequence[Segment],
-        kept: Sequence[int],
-    ) -> Tensor:
-        states = lean(tokens, positions, segments, [stretch.dose for stretch in stretches])
-        if len(kept) < len(tokens):
-            states = states[torch.tensor(kept, dtype=torch.long)]
-        head: Any = self._model.get_submodule("lm_head")
-        logits: Tensor = head.forward(states)  # without the hooks of adapters that are not at work here
-        return logits
 
     def _logits(
         self,

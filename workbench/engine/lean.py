@@ -63,10 +63,15 @@ class LeanPass:
     """Runs a batch through the layers; `known` says whether it can."""
 
     def __init__(self, model: PreTrainedModel, layers: Sequence[Layer]) -> None:
-        self._model: Any = model
+        backbone: Any = model.get_submodule("model")
+        # taken now: while an adapter is switched to, other modules stand in their places
+        self._embedding: Tensor = backbone.embed_tokens.weight
+        self._rotary: Any = backbone.rotary_emb
+        self._last: tuple[Tensor, float] = (backbone.norm.weight, backbone.norm.variance_epsilon)
+        self._head: Any = model.get_submodule("lm_head")
         self._layers = layers
         self._names = frozenset(name for layer in layers for product in layer.products for name in product.names)
-        attention = self._model.model.layers[0].self_attn
+        attention = backbone.layers[0].self_attn
         self._width: int = attention.head_dim
         self._keys: int = layers[0].products[0].pack.places[1].stop - layers[0].products[0].pack.places[1].start
         self._scaling: float = attention.scaling
@@ -87,12 +92,16 @@ class LeanPass:
         return self._taken
 
     def __call__(
-        self, tokens: Sequence[int], positions: Sequence[int], segments: Sequence[Segment], doses: Sequence[Dose]
+        self,
+        tokens: Sequence[int],
+        positions: Sequence[int],
+        segments: Sequence[Segment],
+        doses: Sequence[Dose],
+        kept: Sequence[int],
     ) -> Tensor:
-        """Hidden states (tokens, width) after the last norm."""
-        backbone = self._model.model
-        states = backbone.embed_tokens.weight[torch.tensor(tokens)]
-        cosine, sine = backbone.rotary_emb(states[None], position_ids=torch.tensor([positions]))
+        """Logits (kept, vocabulary) after those tokens."""
+        states = self._embedding[torch.tensor(tokens)]
+        cosine, sine = self._rotary(states[None], position_ids=torch.tensor([positions]))
         half = cosine.shape[-1] // 2
         signed = torch.cat((-sine[..., :half], sine[..., half:]), -1)
         turn = (cosine[0, :, None], signed[0, :, None])
@@ -106,7 +115,10 @@ class LeanPass:
                     scaled = scale_of(doses, self._adapters, side.ranks, counts, states)
                     scales[side.ranks] = None if whole else scaled
             states = self._layer(number, layer, sides, scales, states, turn, segments)
-        return rms_norm(states, states.shape[-1:], backbone.norm.weight, backbone.norm.variance_epsilon)
+        if len(kept) < len(tokens):
+            states = states[torch.tensor(kept, dtype=torch.long)]
+        logits: Tensor = self._head.forward(rms_norm(states, states.shape[-1:], *self._last))  # past the mixer's hooks
+        return logits
 
     def _layer(
         self,
