@@ -148,7 +148,6 @@ def test_a_run_that_needs_the_memory_gets_it_and_the_next_message_loads_the_base
     assert (told.phase, told.models[0].adapters) == (EnginePhase.UNLOADED, ())
     deltas = list(playground.stream("one", base_model, QUESTION, SHORT))
     assert deltas[-1].done
-    assert any("a run needed the memory" in delta.phase for delta in deltas)
     assert engine.status().phase == EnginePhase.READY
     EngineProcess(engine_home).release("never started for this")
 

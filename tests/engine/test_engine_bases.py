@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -33,7 +34,9 @@ def test_the_least_recently_used_adapter_is_dropped_and_read_again(
     bases.release_all("the test is over")
 
 
-def test_an_idle_base_is_let_go_and_a_busy_one_is_not(home: Home, tiny_model_folder: Path) -> None:
+def test_an_idle_base_is_let_go_and_a_busy_one_is_not(
+    home: Home, tiny_model_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     reference = f"folder:{tiny_model_folder}"
     bases = Bases(home, idle_seconds=0.0)
     base = bases.get(reference)
@@ -51,8 +54,21 @@ def test_an_idle_base_is_let_go_and_a_busy_one_is_not(home: Home, tiny_model_fol
     told = bases.models()[0]
     assert (told.phase, told.detail) == (EnginePhase.UNLOADED, "a run needed the memory")
     assert not hasattr(base, "model")
+    said: list[str] = []
+    monkeypatch.setattr(Bases, "_say", _noting(said))
     again = bases.get(reference)
+    assert "reading the weights again: a run needed the memory" in said
     assert again is not base
     assert not again.owner.waiting
     bases.release_idle()
     assert "nobody talked to it" in bases.models()[0].detail
+
+
+def _noting(said: list[str]) -> Callable[..., None]:
+    say = Bases._say
+
+    def noted(bases: Bases, reference: str, phase: EnginePhase, detail: str = "", done: float | None = None) -> None:
+        said.append(detail)
+        say(bases, reference, phase, detail, done)
+
+    return noted
