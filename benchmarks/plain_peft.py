@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from peft import get_peft_model
 from torch.nn.utils.rnn import pad_sequence
+from torch.utils.data import DataLoader
 from transformers import AutoModelForCausalLM, AutoTokenizer, Trainer, TrainerCallback, TrainingArguments, set_seed
 
 from workbench.config import RunConfig
@@ -24,7 +25,7 @@ from workbench.data.rendering import encode_all
 from workbench.data.split import split
 from workbench.home import Home
 from workbench.models.fetch import local_folder
-from workbench.training.batches import EpochLoader, ShuffledBatches
+from workbench.training.order import ShuffledBatches
 from workbench.training.rows import Row, Rows
 
 
@@ -46,7 +47,7 @@ class PlainTrainer(Trainer):
     order: ShuffledBatches
 
     def get_train_dataloader(self) -> Any:
-        return EpochLoader(self.rows, batch_sampler=self.order, collate_fn=collate)
+        return DataLoader(self.rows, batch_sampler=self.order, collate_fn=collate)
 
     def training_step(self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None) -> torch.Tensor:
         self.tokens = int(inputs["attention_mask"].sum())

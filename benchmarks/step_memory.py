@@ -41,7 +41,7 @@ CASES: tuple[tuple[int, int, Any, dict[str, Any]], ...] = (
     (8, 128, ATTENTION, {}),
     (8, 128, "all-linear", {}),
     (4, 384, "all-linear", {}),
-    (4, 384, "all-linear", {"recompute_activations": True}),
+    (4, 384, "all-linear", {"recompute_activations": "always"}),
     (4, 128, "all-linear", {"quantization": "nf4-double"}),
     (4, 128, "all-linear", {"quantization": "int8"}),
 )

@@ -182,6 +182,20 @@ class TrainingConfig(Part):
         description="Peak step size of the optimizer; adapters take about ten times that of full fine-tuning.",
     )
     batch_size: int = Field(8, ge=1, le=4096, title="Batch size", description="Rows a forward pass.")
+    batch_tokens: int | None = Field(
+        None,
+        ge=16,
+        le=100_000_000,
+        title="Token budget",
+        description="Fills every forward pass with rows of up to this many tokens together, whatever the batch size; "
+        "empty for a batch of so many rows.",
+    )
+    packing: bool = Field(
+        False,
+        title="Packing",
+        description="Puts rows together, best fit first, until each place of a batch holds up to max length tokens. "
+        "Rows never see one another.",
+    )
     gradient_accumulation_steps: int = Field(
         1,
         ge=1,
@@ -210,6 +224,14 @@ class TrainingConfig(Part):
         lt=1,
         title="Label smoothing",
         description="Share of each target that is spread over the whole vocabulary; the eval loss is without it.",
+    )
+    neftune_alpha: float = Field(
+        0.0,
+        ge=0,
+        le=100,
+        title="NEFTune noise",
+        description="Noise on the embeddings while it learns, 5 is usual: answers get longer, not always better; "
+        "0 for none.",
     )
     early_stopping: int | None = Field(
         None,
@@ -246,15 +268,39 @@ class TrainingConfig(Part):
     seed: int = Field(
         0, ge=0, le=2**31 - 1, title="Seed", description="Same seed, same data, same machine: same losses."
     )
-    recompute_activations: bool = Field(
-        False,
+    recompute_activations: Literal["auto", "always", "never"] = Field(
+        "auto",
         title="Recompute activations",
         description="Keeps only each layer's input and computes the rest again on the way back: much less memory, "
-        "about a third more time.",
+        "about a third more time. auto does so when a step would not fit otherwise.",
+    )
+    trackers: tuple[Literal["tensorboard", "trackio", "wandb", "mlflow"], ...] = Field(
+        ("tensorboard",),
+        title="Trackers",
+        description="Where the curves go besides the run's own events: TensorBoard's lie in the run's folder, the "
+        "others are told if they are installed.",
     )
     threads: int | None = Field(
         None, ge=1, le=1024, title="CPU threads", description="Empty for as many as the machine has cores."
     )
+
+    @field_validator("recompute_activations", mode="before")
+    @classmethod
+    def _yes_or_no(cls, value: Any) -> Any:
+        """Runs of earlier versions know yes and no alone."""
+        return {True: "always", False: "never"}[value] if isinstance(value, bool) else value
+
+    @field_validator("trackers", mode="before")
+    @classmethod
+    def _several(cls, value: Any) -> Any:
+        """Names behind one another are as good as a list."""
+        return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _one_rule_for_batches(self) -> Self:
+        if self.packing and self.batch_tokens is not None:
+            raise ValueError("training.packing: a token budget fills batches already; choose one of the two")
+        return self
 
 
 class SamplesConfig(Part):
@@ -329,6 +375,13 @@ class RunConfig(Part):
         held_out = self.data.validation_share or self.data.validation_dataset
         if self.training.early_stopping is not None and not held_out:
             raise ValueError("training.early_stopping: no rows are held out whose loss could tell when to end")
+        return self
+
+    @model_validator(mode="after")
+    def _evaluations_have_something_to_measure(self) -> Self:
+        measured = self.data.validation_share or self.data.validation_dataset or self.samples.prompts
+        if self.training.evaluate_every is not None and not measured:
+            raise ValueError("training.evaluate_every: no rows are held out and no sample prompts are asked")
         return self
 
     @model_validator(mode="after")

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from importlib.util import find_spec
 
 from workbench.calculator.device import this_device
 from workbench.calculator.parameters import count
@@ -62,7 +63,7 @@ class Services:
 
     def prepare(self, config: RunConfig) -> RunConfig:
         """`config` with its dataset in the library; raises one `WorkbenchError` with every problem there is."""
-        problems: list[Problem] = []
+        problems = _absent_trackers(config)
         ready = config
         try:
             ready = config.model_copy(update={"data": resolved(self.datasets, config.data)})
@@ -81,6 +82,14 @@ class Services:
     def submit(self, config: RunConfig) -> Run:
         """Queue a run of `config`; nothing is written when anything is wrong with it."""
         return self.runs.submit(self.prepare(config))
+
+
+def _absent_trackers(config: RunConfig) -> list[Problem]:
+    """Trackers that were chosen and are not installed."""
+    absent = [name for name in config.training.trackers if find_spec(name) is None]
+    names = ", ".join(absent)
+    remedy = f"Install it with “pip install {' '.join(absent)}”, or choose another."
+    return [Problem(f"{names} is not installed.", remedy, "training.trackers")] if absent else []
 
 
 def _misfits(config: RunConfig, blueprint: Blueprint) -> list[Problem]:

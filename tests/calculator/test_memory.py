@@ -66,7 +66,7 @@ def test_memory_of_workers_on_a_cpu_is_met_within_a_tenth(
 @pytest.mark.parametrize(
     ("length", "training", "measured"),
     [
-        (384, {"recompute_activations": True}, 2.15),
+        (384, {"recompute_activations": "always"}, 2.15),
         (128, {"quantization": "nf4-double"}, 2.64),
         (128, {"quantization": "int8"}, 2.56),
     ],
@@ -178,6 +178,16 @@ def test_the_fields_of_a_change_make_a_config_that_fits() -> None:
         part, name = path.split(".")
         values[part][name] = value
     assert estimate(RunConfig.parse(values), LLAMA_3B, gpu(40)).memory.total <= change.total * 3
+
+
+def test_activations_are_recomputed_only_when_the_step_does_not_fit_otherwise() -> None:
+    needed = estimate(run_config(), LLAMA_8B, gpu(400)).memory.total
+    assert not estimate(run_config(), LLAMA_8B, gpu(needed * 1.02 / GB)).recomputes
+    found = estimate(run_config(), LLAMA_8B, gpu(needed * 0.95 / GB))
+    assert found.recomputes and found.verdict == "fits" and found.memory.total < needed
+    assert found.changes[0].label == "Batch size 4, accumulated 2 times", "cheaper than recomputing"
+    never = run_config(training={"batch_size": 8, "recompute_activations": "never"})
+    assert not estimate(never, LLAMA_8B, gpu(needed * 0.95 / GB)).recomputes
 
 
 def test_what_can_never_fit_says_so_without_a_false_remedy() -> None:

@@ -16,11 +16,16 @@ import torch
 from safetensors import SafetensorError
 from training_runs import MakeRun, carry_out, losses
 
+from workbench.config import RunConfig
 from workbench.errors import WorkbenchError
-from workbench.events import Failed, Finished, Phase, StepLogged
+from workbench.events import Failed, Finished, Phase, StepLogged, Warned
+from workbench.home import Home
 from workbench.runs.folder import RunFolder
 from workbench.runs.lock import run_lock
+from workbench.training.checkpoints import read_progress
 from workbench.training.failures import explain
+from workbench.training.flow import Flow
+from workbench.training.memory import remedies
 from workbench.training.trainer import RunTrainer
 
 
@@ -73,10 +78,55 @@ def test_running_out_of_memory_is_told(make_run: MakeRun, monkeypatch: pytest.Mo
 
     run = make_run()
     at_step(monkeypatch, 6, fail)
-    with pytest.raises(type(error)):
+    with pytest.raises(WorkbenchError):
         carry_out(run)
-    assert failure(run).cause == "out-of-memory"
+    told = failure(run)
+    assert told.cause == "out-of-memory"
+    assert "in two halves" in next(event.message for event in run.events() if isinstance(event, Warned))
     assert [checkpoint.step for checkpoint in run.checkpoints(verify=True)] == [4]
+
+
+def test_memory_that_ran_out_once_changes_no_number(make_run: MakeRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second micro-batch of step 6 fails; the whole step is made again in halves, and the run goes on so."""
+    shape = {"method": {"dropout": 0.0}, "gradient_accumulation_steps": 2, "batch_size": 3}
+    undisturbed = make_run(**shape)
+    carry_out(undisturbed)
+    calls = iter(range(100))
+
+    def fail_once(trainer: RunTrainer) -> None:
+        if next(calls) == 1:
+            raise MemoryError
+
+    run = make_run(**shape)
+    at_step(monkeypatch, 6, fail_once)
+    carry_out(run)
+    assert losses(run) == pytest.approx(losses(undisturbed), abs=1e-5)
+    assert read_progress(run.checkpoints_dir / "checkpoint-8").passes == 2
+    assert next(calls) == 6, "two passes, one of them failed, then two micro-batches in two halves each"
+
+
+def test_the_cheapest_changes_are_told_when_memory_runs_out(home: Home) -> None:
+    config = RunConfig.parse({})
+    with pytest.raises(WorkbenchError) as caught, remedies(config, home):
+        raise MemoryError
+    assert "Batch size 4, accumulated 2 times; or " in caught.value.remedy
+    assert explain(caught.value, Phase.TRAINING).remedy == caught.value.remedy
+
+
+def test_a_loss_that_runs_away_ends_the_run(make_run: MakeRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    logged = Flow.step_logged
+
+    def worse_and_worse(self: Flow, state: Any, logs: dict[str, float]) -> StepLogged:
+        return logged(self, state, logs | {"loss": 2.0 + max(0, state.global_step - 10)})
+
+    monkeypatch.setattr(Flow, "step_logged", worse_and_worse)
+    run = make_run(max_steps=40)
+    with pytest.raises(WorkbenchError):
+        carry_out(run)
+    told = failure(run)
+    assert told.cause == "loss-diverged"
+    assert "step 18" in told.message
+    assert "checkpoint-16 is from before" in told.remedy
 
 
 def test_a_real_allocation_beyond_the_machine_is_out_of_memory() -> None:

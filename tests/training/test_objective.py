@@ -13,7 +13,7 @@ from training_runs import random_rows, untrained
 from transformers import AutoModelForCausalLM
 
 from workbench.training.attention import SEGMENTS
-from workbench.training.batches import ShuffledBatches, padded, shared
+from workbench.training.batches import padded, shared
 from workbench.training.loss import CHUNK, frozen_head_loss
 from workbench.training.objective import choose_objective
 from workbench.training.rows import Row, Rows
@@ -173,18 +173,6 @@ def test_choosing_leaves_the_model_in_its_mode(tiny_model_folder: Path) -> None:
     objective = choose_objective(model, random_rows())
     assert model.training
     assert objective.model.config._attn_implementation == SEGMENTS
-
-
-def test_order_is_decided_by_seed_and_epoch() -> None:
-    batches = ShuffledBatches(rows=10, batch_size=4, seed=7)
-    first = list(batches)
-    assert [len(batch) for batch in first] == [4, 4, 2]
-    assert sorted(index for batch in first for index in batch) == list(range(10))
-    assert list(batches) == first
-    batches.set_epoch(1)
-    assert list(batches) != first
-    batches.set_epoch(0)
-    assert list(batches) == first
 
 
 def test_rows_without_an_answer_are_left_out_and_counted() -> None:

@@ -42,8 +42,10 @@ class Estimate(Record):
     memory: Memory
     device: Device
     verdict: Verdict
+    recomputes: bool
+    """Whether activations are recomputed: asked for, or because the step would not fit otherwise."""
     changes: tuple[Change, ...]
-    """The cheapest ways to make it fit, best first; empty when it fits."""
+    """The cheapest ways to make it fit, without recomputing by itself, best first; empty when it fits so."""
     answering: int
     """Bytes that one conversation of the longest row takes afterwards, the adapter loaded."""
 
@@ -67,12 +69,13 @@ def setting_of(config: RunConfig, blueprint: Blueprint, device: Device) -> Setti
     single = training.precision == "fp32" or (training.precision == "auto" and not device.fast_bf16)
     single = single or (config.method.in_place and device.kind == "cpu")
     packed = training.quantization
+    budget = training.batch_tokens
     return Setting(
-        batch_size=training.batch_size,
-        length=config.data.max_length,
+        batch_size=1 if budget else training.batch_size,
+        length=budget or config.data.max_length,
         weights=packed if packed != "none" else "fp32" if single else "bf16",
         optimizer=training.optimizer,
-        checkpointing=training.recompute_activations,
+        checkpointing=training.recompute_activations == "always",
         dropout=getattr(config.method, "dropout", 0) > 0,
         autocast=device.kind == "cuda" and not single,
         computed="fp32" if single else "bf16",
@@ -105,8 +108,21 @@ def estimate(
     memory = training_memory(footprint, setting)
     verdict = judged(memory.total, device.free)
     changes = () if verdict == "fits" else cheapest_changes(config, footprint, setting, device.free)
-    talking = inference_memory(blueprint, replace(setting, batch_size=1), [footprint.trained])
-    return Estimate(memory=memory, device=device, verdict=verdict, changes=changes, answering=talking.total)
+    if verdict == "does not fit" and config.training.recompute_activations == "auto":
+        setting = replace(setting, checkpointing=True)
+        memory = training_memory(footprint, setting)
+        verdict = judged(memory.total, device.free)
+    talking = inference_memory(
+        blueprint, replace(setting, batch_size=1, length=config.data.max_length), [footprint.trained]
+    )
+    return Estimate(
+        memory=memory,
+        device=device,
+        verdict=verdict,
+        recomputes=setting.checkpointing,
+        changes=changes,
+        answering=talking.total,
+    )
 
 
 def judged(needed: int, free: int) -> Verdict:
@@ -170,7 +186,7 @@ def _ways(config: RunConfig, footprint: Footprint, setting: Setting) -> Iterator
         half: dict[str, Any] = {"weights": "bf16", "computed": "bf16", "fused": False}
         yield _Way("weights", "Half precision", 3, half, {"training.precision": "bf16"})
     if not setting.checkpointing:
-        again = {"training.recompute_activations": True}
+        again = {"training.recompute_activations": "always"}
         yield _Way("checkpointing", "Recompute activations", 4, {"checkpointing": True}, again)
     yield from _shorter_rows(setting)
     yield from _lower_rank(config.method, footprint)
@@ -180,6 +196,8 @@ def _ways(config: RunConfig, footprint: Footprint, setting: Setting) -> Iterator
 def _smaller_batches(config: RunConfig, setting: Setting) -> Iterator[_Way]:
     """The same effective batch in more, smaller passes."""
     size, passes = setting.batch_size, config.training.gradient_accumulation_steps
+    if config.training.batch_tokens:
+        return
     for cost, divisor in ((1, 2), (2, 4), (3, 8)):
         if size % divisor == 0:
             smaller, more = size // divisor, passes * divisor

@@ -72,6 +72,12 @@ CAUSES: tuple[Cause, ...] = (
         changes=gentler,
     ),
     Cause(
+        "loss-diverged",
+        "The loss ran away.",
+        "Lower the learning rate, or warm up longer; then start again, or go on from the last checkpoint.",
+        changes=gentler,
+    ),
+    Cause(
         "did-not-stop",
         "The worker did not stop when it was asked to, and was killed.",
         "Resume it: it goes on from its last checkpoint.",

@@ -43,6 +43,9 @@ def segment_attention(
     if spread is not None:
         query, key, value = (states.index_select(2, spread) for states in (query, key, value))
     grouped = query.shape[1] != key.shape[1]
+    if query.is_cuda and query.dtype != torch.float32 and not dropout:
+        joined = _variable_lengths(query, key, value, segments, scaling, grouped)
+        return joined if first is None else joined.index_select(1, first), None
     outputs = [
         functional.scaled_dot_product_attention(
             query[:, :, start:end],
@@ -57,6 +60,31 @@ def segment_attention(
     ]
     joined = torch.cat(outputs, dim=1)
     return joined if first is None else joined.index_select(1, first), None
+
+
+def _variable_lengths(
+    query: Tensor, key: Tensor, value: Tensor, segments: tuple[int, ...], scaling: float | None, grouped: bool
+) -> Tensor:
+    """All rows in one call of torch's FlashAttention; it needs a GPU from Ampere on, and was never run without one."""
+    from torch.nn.attention.varlen import varlen_attn
+
+    ends = torch.tensor(segments, dtype=torch.int32, device=query.device)
+    longest = max(end - start for start, end in pairwise(segments))
+    tokens_first = [states[0].transpose(0, 1) for states in (query, key, value)]
+    found: Any = varlen_attn(
+        tokens_first[0],
+        tokens_first[1],
+        tokens_first[2],
+        ends,
+        ends,
+        longest,
+        longest,
+        scale=scaling,
+        window_size=(-1, 0),
+        enable_gqa=grouped,
+    )
+    joined: Tensor = found[None]
+    return joined
 
 
 def _no_mask(*_: Any, **__: Any) -> None:

@@ -6,7 +6,7 @@ tokens, so that one loss serves all. ``tokens`` counts the rows' own tokens, wha
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy
@@ -95,32 +95,3 @@ def _needed(row: Row) -> int:
 
 def _targets(rows: Sequence[Row]) -> Tensor:
     return torch.cat([row.input_ids[1:][row.trained[1:]] for row in rows])
-
-
-class ShuffledBatches:
-    """Index batches of an epoch in an order that seed and epoch alone decide; a `DataLoader`'s batch sampler."""
-
-    def __init__(self, rows: int, batch_size: int, seed: int) -> None:
-        self.rows = rows
-        self.batch_size = batch_size
-        self.seed = seed
-        self.epoch = 0
-
-    def set_epoch(self, epoch: int) -> None:
-        self.epoch = epoch
-
-    def __len__(self) -> int:
-        return -(-self.rows // self.batch_size)
-
-    def __iter__(self) -> Iterator[list[int]]:
-        order = numpy.random.default_rng([self.seed, self.epoch]).permutation(self.rows)
-        for start in range(0, self.rows, self.batch_size):
-            yield order[start : start + self.batch_size].tolist()
-
-
-class EpochLoader(torch.utils.data.DataLoader[Row]):
-    """A `DataLoader` that tells its batch sampler the epoch, as the Trainer expects of one."""
-
-    def set_epoch(self, epoch: int) -> None:
-        sampler: Any = self.batch_sampler
-        sampler.set_epoch(epoch)

@@ -32,6 +32,8 @@ class Progress(Record):
     best_eval_loss: float | None = None
     fruitless: int = 0
     """Evaluations in a row that brought no lower one."""
+    passes: int = 1
+    """In how many pieces each batch was computed."""
     fingerprint: str
     """Of everything that must be the same to go on: see `resume_fingerprint`."""
 

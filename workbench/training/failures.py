@@ -69,7 +69,10 @@ def explain(error: BaseException, phase: Phase) -> Failed:
     """The event that tells of `error`, which was raised in `phase`."""
     trace = "".join(traceback.format_exception(error))
     links = list(_chain(error))
-    if any(map(_is_memory, links)):
+    if isinstance(error, TrainingFailure):
+        problem = error.problems[-1]
+        return Failed(cause=error.cause, message=problem.message, remedy=problem.remedy, traceback=trace)
+    if any(map(is_memory, links)):
         return _out_of_memory(trace)
     if any(map(_is_full, links)):
         return _disk_full(phase, trace)
@@ -94,7 +97,8 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         link = link.__cause__ or link.__context__
 
 
-def _is_memory(error: BaseException) -> bool:
+def is_memory(error: BaseException) -> bool:
+    """Whether `error` says that memory ran out."""
     if isinstance(error, MemoryError):
         return True
     if isinstance(error, OSError) and error.errno == errno.ENOMEM:

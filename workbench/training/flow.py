@@ -38,6 +38,8 @@ class Flow(TrainerCallback):
         self.fruitless = 0
         """Evaluations in a row without a lower eval loss."""
         self._patience = patience
+        self.passes = 1
+        """In how many pieces each batch is computed: two, once memory ran out."""
 
     @property
     def ended_early(self) -> bool:
@@ -65,6 +67,7 @@ class Flow(TrainerCallback):
         """Take up the counters of a checkpoint."""
         self.tokens, self.elapsed, self.eval_loss = progress.tokens, progress.elapsed, progress.eval_loss
         self.best_eval_loss, self.fruitless = progress.best_eval_loss, progress.fruitless
+        self.passes = progress.passes
 
     def take(self, tokens: int) -> None:
         """The next step will see that many real tokens."""

@@ -4,44 +4,65 @@ from __future__ import annotations
 
 import os
 import platform
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 
 from workbench.config import TrainingConfig
+from workbench.training.hardware import Hardware, Ways, ways
 
 _LIBRARIES = ("torch", "transformers", "peft", "accelerate", "safetensors", "tokenizers")
 
 
 @dataclass(frozen=True)
 class Machine:
-    """Where a run computes."""
+    """Where a run computes, and how."""
 
-    device: Literal["cpu", "cuda"]
-    name: str
-    dtype: torch.dtype
-    """Of the base weights; the adapter is trained in fp32 whatever this is."""
+    hardware: Hardware
+    ways: Ways
     threads: int
+
+    @property
+    def device(self) -> Literal["cpu", "cuda"]:
+        return self.hardware.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of the base weights; the adapter is trained in fp32 whatever this is."""
+        return torch.bfloat16 if self.ways.precision == "bf16" else torch.float32
 
     @property
     def autocast(self) -> bool:
         """Whether the step runs under autocast: on a GPU, where half-precision products are the fast ones."""
-        return self.device == "cuda" and self.dtype != torch.float32
+        return self.ways.autocast is not None
+
+    def for_steps(self, training: TrainingConfig, steps: int) -> Machine:
+        """The same for a run of so many steps: compiling pays for long ones alone."""
+        compiled = ways(self.hardware, training, steps).compiled
+        return replace(self, ways=self.ways.model_copy(update={"compiled": compiled}))
+
+    def in_single_precision(self) -> Machine:
+        """The same with fp32 weights."""
+        return replace(self, ways=self.ways.model_copy(update={"precision": "fp32", "autocast": None}))
 
     def prepare(self) -> None:
         """Make torch use it."""
         torch.set_num_threads(self.threads)
+        if self.ways.tf32:
+            torch.set_float32_matmul_precision("high")
 
     def describe(self) -> dict[str, object]:
         """For ``environment.json``."""
         return {
             "device": self.device,
-            "device_name": self.name,
+            "device_name": self.hardware.name,
             "dtype": str(self.dtype).removeprefix("torch."),
             "threads": self.threads,
+            "ways": self.ways.model_dump(),
             "platform": platform.platform(),
             "python": platform.python_version(),
             "libraries": {library: version(library) for library in _LIBRARIES},
@@ -50,22 +71,36 @@ class Machine:
 
 def find_machine(training: TrainingConfig) -> Machine:
     """The GPU this worker was given, else the CPU, with the run's wishes for precision and threads."""
-    threads = training.threads or len(os.sched_getaffinity(0))
+    hardware = this_hardware()
+    threads = training.threads or hardware.cores
+    return Machine(hardware, ways(hardware, training, steps=0), threads)
+
+
+def compile_layers(model: Any) -> None:
+    """Compile each of the model's layers by itself at its first step: as fast as the whole, and compiled once for all.
+
+    For CUDA; rows of changing lengths make the shapes dynamic.
+    """
+    backbone = model.get_base_model().base_model if hasattr(model, "get_base_model") else model.base_model
+    for layer in getattr(backbone, "layers", ()):
+        layer.compile(dynamic=True)
+
+
+def this_hardware() -> Hardware:
+    """What this worker was given to compute on."""
+    packages = frozenset(name for name in ("kernels", "triton", "bitsandbytes") if find_spec(name))
+    cores = len(os.sched_getaffinity(0))
     if torch.cuda.is_available():
-        fast = torch.cuda.is_bf16_supported(including_emulation=False)
-        return Machine("cuda", torch.cuda.get_device_name(), _dtype(training, fast), threads)
-    return Machine("cpu", cpu_name(), _dtype(training, cpu_multiplies_bf16(cpu_flags())), threads)
-
-
-def _dtype(training: TrainingConfig, bf16_is_fast: bool) -> torch.dtype:
-    if training.precision == "auto":
-        return torch.bfloat16 if bf16_is_fast else torch.float32
-    return torch.bfloat16 if training.precision == "bf16" else torch.float32
-
-
-def cpu_multiplies_bf16(flags: frozenset[str]) -> bool:
-    """Whether the CPU has instructions for it; without them bf16 is three times slower than fp32."""
-    return bool(flags & {"avx512_bf16", "amx_bf16", "bf16", "i8mm_bf16"})
+        _, memory = torch.cuda.mem_get_info()
+        return Hardware(
+            device="cuda",
+            name=torch.cuda.get_device_name(),
+            capability=torch.cuda.get_device_capability(),
+            memory=memory,
+            cores=cores,
+            packages=packages,
+        )
+    return Hardware(device="cpu", name=cpu_name(), flags=cpu_flags(), cores=cores, packages=packages)
 
 
 def cpu_flags() -> frozenset[str]:

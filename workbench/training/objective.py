@@ -44,6 +44,8 @@ class Objective:
     """Why rows are padded; empty when they are not."""
     fused: FusedBackbone | None = None
     """The model's layers with a backward of our own, where it is one we know."""
+    recomputes: bool = False
+    """Whether activations are computed again on the way back."""
     smoothing: float = 0.0
     """Label smoothing, while the model is training."""
 
@@ -85,12 +87,14 @@ def _inputs(batch: Batch) -> dict[str, Any]:
     return {name: batch[name] for name in _INPUTS if name in batch} | {"use_cache": False}
 
 
-def choose_objective(model: Any, rows: Rows, *, recompute: bool = False, smoothing: float = 0.0) -> Objective:
+def choose_objective(
+    model: Any, rows: Rows, *, recompute: bool = False, smoothing: float = 0.0, noisy: bool = False
+) -> Objective:
     """The fastest way that gives `model`'s own losses; `model` is a peft model or a plain transformers model.
 
-    With `recompute` it keeps only each layer's input for the way back.
+    With `recompute` it keeps only each layer's input for the way back. In a `noisy` run each row has its own.
     """
-    chosen = replace(_choose(model, rows), smoothing=smoothing)
+    chosen = replace(_choose(model, rows, alike=not noisy), recomputes=recompute, smoothing=smoothing)
     if chosen.fused:
         chosen.fused.recompute = recompute
     elif recompute:
@@ -98,7 +102,7 @@ def choose_objective(model: Any, rows: Rows, *, recompute: bool = False, smoothi
     return chosen
 
 
-def _choose(model: Any, rows: Rows) -> Objective:
+def _choose(model: Any, rows: Rows, *, alike: bool) -> Objective:
     plain = model.get_base_model() if hasattr(model, "get_base_model") else model
     if _prompt_learning(model):
         return Objective(model, padded, "whole", "the method puts virtual tokens before each row")
@@ -108,11 +112,12 @@ def _choose(model: Any, rows: Rows) -> Objective:
     careful = Objective(plain, collate, "module", reason)
     chunked = Objective(plain, collate, "chunked", reason)
     if not _plain_head(plain) or not _agree(careful, chunked, collate(probe)):
-        return careful if reason else _sharing(careful, probe)
+        return _sharing(careful, probe) if alike and not reason else careful
     if reason:
         return chunked
     fused = replace(chunked, fused=fuse(plain))
-    return _sharing(fused if fused.fused and _same_gradients(chunked, fused, probe) else chunked, probe)
+    fastest = fused if fused.fused and _same_gradients(chunked, fused, probe) else chunked
+    return _sharing(fastest, probe) if alike else fastest
 
 
 def _sharing(chosen: Objective, probe: Sequence[Row]) -> Objective:

@@ -1,4 +1,4 @@
-"""How long a run is and when it evaluates and saves: arithmetic on its settings and the number of its rows."""
+"""How long a run is and when it evaluates and saves: arithmetic on its settings and the number of its batches."""
 
 from __future__ import annotations
 
@@ -18,9 +18,8 @@ class Plan:
     save_every: int
 
     @classmethod
-    def of(cls, training: TrainingConfig, rows: int) -> Plan:
-        """The plan for `rows` training rows; without own figures it evaluates and saves ten times."""
-        batches = math.ceil(rows / training.batch_size)
+    def of(cls, training: TrainingConfig, batches: int) -> Plan:
+        """The plan for an epoch of so many batches; without own figures it evaluates and saves ten times."""
         per_epoch = math.ceil(batches / training.gradient_accumulation_steps)
         total = training.max_steps or math.ceil(training.epochs * per_epoch)
         tenth = max(1, math.ceil(total / 10))

@@ -59,6 +59,11 @@ class Rows(Dataset[Row]):
         return Row(self._tokens[span].long(), self._trained[span])
 
     @property
+    def lengths(self) -> list[int]:
+        """Tokens of each row."""
+        return [end - start for start, end in pairwise(self._ends)]
+
+    @property
     def tokens(self) -> int:
         """All tokens."""
         return self._ends[-1]
@@ -66,4 +71,4 @@ class Rows(Dataset[Row]):
     @property
     def longest(self) -> int:
         """Tokens of the longest row; 0 when there is none."""
-        return max((end - start for start, end in pairwise(self._ends)), default=0)
+        return max(self.lengths, default=0)

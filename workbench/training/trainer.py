@@ -20,14 +20,17 @@ from transformers.trainer_callback import DefaultFlowCallback, PrinterCallback, 
 
 from workbench.config import TrainingConfig
 from workbench.events import Evaluated, Phase, RanksMoved
-from workbench.training.batches import Batch, EpochLoader, ShuffledBatches
+from workbench.training.batches import Batch
 from workbench.training.checkpoints import Checkpoints, Progress
-from workbench.training.failures import TrainingFailure
+from workbench.training.divergence import Divergence
+from workbench.training.failures import TrainingFailure, is_memory
 from workbench.training.flow import Flow
 from workbench.training.learnt import Learnt
 from workbench.training.machine import Machine
 from workbench.training.moving_ranks import MovingRanks
+from workbench.training.noise import EmbeddingNoise
 from workbench.training.objective import Objective
+from workbench.training.order import Order, RowLoader
 from workbench.training.plan import Plan
 from workbench.training.report import Report
 from workbench.training.rows import Row, Rows
@@ -44,6 +47,7 @@ class Lesson:
     training: TrainingConfig
     plan: Plan
     train: Rows
+    order: Order
     validation: Rows
     objective: Objective
     machine: Machine
@@ -70,6 +74,9 @@ class RunTrainer(Trainer):
         self.checkpoints = checkpoints
         self.report = report
         self.samples = samples
+        self.noise = EmbeddingNoise(lesson.objective.model, lesson.training.neftune_alpha)
+        self.divergence = Divergence()
+        self._step_rows: list[list[Row]] = []
         self.ranks = MovingRanks.of(model)
         if self.ranks:
             self.ranks.plan(lesson.plan.total_steps)
@@ -104,15 +111,45 @@ class RunTrainer(Trainer):
 
     # --- batches -----------------------------------------------------------------------------------------------------
 
-    def get_train_dataloader(self) -> EpochLoader:
-        training = self.lesson.training
-        order = ShuffledBatches(len(self.lesson.train), training.batch_size, training.seed)
-        return EpochLoader(self.lesson.train, batch_sampler=order, collate_fn=self.lesson.objective.collate)
+    def get_train_dataloader(self) -> RowLoader:
+        return RowLoader(self.lesson.train, self.lesson.order)
 
-    def _get_num_items_in_batch(self, batch_samples: list[Batch], device: torch.device) -> int:
-        """Trained tokens of the whole step, all micro-batches together; the Trainer hands it to `compute_loss`."""
-        self.flow.take(sum(batch["tokens"] for batch in batch_samples))
-        return sum(len(batch["targets"]) for batch in batch_samples)
+    def _get_num_items_in_batch(self, batch_samples: list[dict[str, list[Row]]], device: torch.device) -> int:
+        """Trained tokens of the whole step, all micro-batches together; the Trainer hands it to `training_step`."""
+        rows = [row for batch in batch_samples for row in batch["rows"]]
+        self.flow.take(sum(len(row.input_ids) for row in rows))
+        self._step_rows = []
+        return sum(row.targets for row in rows)
+
+    def training_step(
+        self, model: Any, inputs: dict[str, Any], num_items_in_batch: Tensor | int | None = None
+    ) -> Tensor:
+        """The loss and gradient of a micro-batch; when memory runs out, the step's all over again in halves."""
+        self._step_rows.append(inputs["rows"])
+        try:
+            return self._passed(model, inputs["rows"], num_items_in_batch)
+        except (RuntimeError, MemoryError, OSError) as error:
+            if not is_memory(error) or self.flow.passes > 1 or all(len(rows) == 1 for rows in self._step_rows):
+                raise
+            self._go_in_halves()
+        model.zero_grad()  # out here the error is gone, and with its traceback what the failed pass held
+        return [self._passed(model, rows, num_items_in_batch) for rows in self._step_rows][-1]
+
+    def _passed(self, model: Any, rows: Sequence[Row], whole_step: Tensor | int | None) -> Tensor:
+        size = -(-len(rows) // self.flow.passes)
+        pieces = (rows[start : start + size] for start in range(0, len(rows), size))
+        batches = (self.lesson.objective.collate(piece) for piece in pieces)
+        losses = [super(RunTrainer, self).training_step(model, batch, whole_step) for batch in batches]
+        return torch.stack(losses).sum()
+
+    def _go_in_halves(self) -> None:
+        self.flow.passes = 2
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        self.report.warn(
+            f"Memory ran out at step {self.state.global_step + 1}: from here on each batch is computed in two halves.",
+            "The effective batch stays the same, and so do the numbers.",
+        )
 
     # --- loss --------------------------------------------------------------------------------------------------------
 
@@ -120,6 +157,7 @@ class RunTrainer(Trainer):
         self, model: Any, inputs: Batch, return_outputs: bool = False, num_items_in_batch: Tensor | int | None = None
     ) -> Tensor:
         """This micro-batch's share of the step's mean: accumulation gives what one large batch would."""
+        self.noise.of(inputs)
         with self._autocast():
             whole_step = num_items_in_batch or len(inputs["targets"])
             loss = self.lesson.objective(inputs) / whole_step
@@ -137,13 +175,27 @@ class RunTrainer(Trainer):
             return  # the summary at the end, which the events hold already
         step = self.flow.step_logged(self.state, logs)
         self.report.write(step)
+        self._tell_trackers(logs | {"tokens_per_second": step.tokens_per_second})
         if step.loss is None or step.grad_norm is None:
             raise TrainingFailure(
                 "loss-not-finite",
                 f"The loss or its gradient was no finite number at step {step.step}.",
-                f"Lower the learning rate (it was {step.learning_rate:.3g}) or raise the warm-up; "
-                "the last checkpoint is from before.",
+                f"Lower the learning rate (it was {step.learning_rate:.3g}) or raise the warm-up; {self._last_good()}.",
             )
+        if self.divergence.note(step.loss):
+            raise TrainingFailure(
+                "loss-diverged",
+                f"The loss ran away: at step {step.step} the last ten steps' mean is more than twice the lowest, "
+                f"{self.divergence.lowest:.3f}.",
+                f"Lower the learning rate (it was {step.learning_rate:.3g}) or raise the warm-up; {self._last_good()}.",
+            )
+
+    def _last_good(self) -> str:
+        newest = self.checkpoints.newest()
+        return f"{newest.name} is from before" if newest else "no checkpoint had been saved yet"
+
+    def _tell_trackers(self, logs: dict[str, float]) -> None:
+        self.callback_handler.on_log(self.args, self.state, self.control, logs)
 
     # --- evaluation --------------------------------------------------------------------------------------------------
 
@@ -163,6 +215,7 @@ class RunTrainer(Trainer):
         if batches:
             self.report.write(Evaluated(step=self.state.global_step, loss=total / tokens, tokens=tokens))
             self.flow.evaluated(self.state.global_step, total / tokens)
+            self._tell_trackers({"eval_loss": total / tokens})
             if self.flow.ended_early:
                 self.control.should_save = self.control.should_training_stop = True
         self.samples.answer(self.subject, self.state.global_step)
@@ -175,7 +228,7 @@ class RunTrainer(Trainer):
         return metrics
 
     def _validation_batches(self) -> Iterator[Sequence[Row]]:
-        rows, size = self.lesson.validation, self.lesson.training.batch_size
+        rows, size = self.lesson.validation, -(-self.lesson.training.batch_size // self.flow.passes)
         for start in range(0, len(rows), size):
             yield [rows[index] for index in range(start, min(start + size, len(rows)))]
 
@@ -195,6 +248,7 @@ class RunTrainer(Trainer):
             eval_loss=self.flow.eval_loss,
             best_eval_loss=self.flow.best_eval_loss,
             fruitless=self.flow.fruitless,
+            passes=self.flow.passes,
             fingerprint=self.lesson.fingerprint,
         )
         self.checkpoints.write(progress, self._fill)
@@ -231,13 +285,6 @@ class _AfterStep(TrainerCallback):
             self._report.write(RanksMoved(step=step, total=sum(left.values()), ranks=json.dumps(left)))
 
 
-def _optimizer(training: TrainingConfig, machine: Machine) -> str:
-    """transformers' name of it; on a GPU the 8-bit moments move to the host when memory runs short."""
-    if training.optimizer == "adamw":
-        return "adamw_torch_fused"
-    return "paged_adamw_8bit" if machine.device == "cuda" else "adamw_8bit"
-
-
 def _arguments(lesson: Lesson, folder: Path) -> TrainingArguments:
     training = lesson.training
     warmup = training.warmup_steps or math.ceil(training.warmup_share * lesson.plan.total_steps)
@@ -253,11 +300,11 @@ def _arguments(lesson: Lesson, folder: Path) -> TrainingArguments:
         weight_decay=training.weight_decay,
         max_grad_norm=training.max_grad_norm,
         seed=training.seed,
-        optim=_optimizer(training, lesson.machine),
+        optim=lesson.machine.ways.optimizer,
         use_cpu=lesson.machine.device == "cpu",
         logging_nan_inf_filter=False,
         remove_unused_columns=False,
         disable_tqdm=True,
-        report_to="none",
+        report_to=list(training.trackers) or "none",
         save_strategy="no",
     )

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, replace
+import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from transformers import AutoTokenizer
 
 from workbench.config import RunConfig, refuse
@@ -25,8 +25,10 @@ from workbench.training.checkpoints import Checkpoints, read_progress
 from workbench.training.continuation import learnt_by
 from workbench.training.flow import Flow
 from workbench.training.learnt import Learnt
-from workbench.training.machine import Machine, find_machine
+from workbench.training.machine import Machine, compile_layers, find_machine
+from workbench.training.memory import recomputes, remedies
 from workbench.training.objective import choose_objective
+from workbench.training.order import order_of
 from workbench.training.plan import Plan
 from workbench.training.preparation import Preparation
 from workbench.training.quantization import loading_options
@@ -74,6 +76,7 @@ class Worker:
         machine = self._machine()
         machine.prepare()
         refuse(self.config.method.refusals(self.config, device=machine.device, rows=_ANY))
+        os.environ["TENSORBOARD_LOGGING_DIR"] = str(self.folder.path / "tensorboard")
         model_folder = self._fetch()
         dataset, train, validation = self._prepare(model_folder)
         subject = self._initialise(model_folder, machine, train)
@@ -84,9 +87,7 @@ class Worker:
     def _machine(self) -> Machine:
         """Where it computes; weights that are trained in place on a CPU are so in single precision."""
         machine = find_machine(self.config.training)
-        if self.config.method.in_place and machine.device == "cpu":
-            return replace(machine, dtype=torch.float32)
-        return machine
+        return machine.in_single_precision() if self.config.method.in_place and machine.device == "cpu" else machine
 
     def _fetch(self) -> Path:
         self.report.enter(Phase.FETCHING_MODEL, self.config.base_model)
@@ -114,7 +115,10 @@ class Worker:
         self.report.enter(Phase.INITIALISING, "loading the base model")
         self.stop.obey()
         packing = loading_options(self.config.training, machine)
-        base = self.config.task.load_model(model_folder, dtype=machine.dtype, attn_implementation="sdpa", **packing)
+        kernels = {"use_kernels": True} if machine.ways.kernels else {}
+        base = self.config.task.load_model(
+            model_folder, dtype=machine.dtype, attn_implementation="sdpa", **packing, **kernels
+        )
         parameters = count_parameters(base)
         base = base if packing else base.to(machine.device)
         findings = self._study(base, reading) if reading else None
@@ -158,14 +162,24 @@ class Worker:
         self, subject: Subject, dataset: Dataset, train: Rows, validation: Rows, machine: Machine
     ) -> RunTrainer:
         training = self.config.training
+        order = order_of(train.lengths, training, self.config.data.max_length)
         self.report.enter(Phase.INITIALISING, "choosing the fastest exact way")
+        plan = Plan.of(training, len(order))
+        machine = machine.for_steps(training, plan.total_steps)
+        if machine.ways.compiled:
+            compile_layers(subject.model)
         lesson = Lesson(
             training=training,
-            plan=Plan.of(training, len(train)),
+            plan=plan,
             train=train,
+            order=order,
             validation=validation,
             objective=choose_objective(
-                subject.model, train, recompute=training.recompute_activations, smoothing=training.label_smoothing
+                subject.model,
+                train,
+                recompute=recomputes(self.config, self.home),
+                smoothing=training.label_smoothing,
+                noisy=training.neftune_alpha > 0,
             ),
             machine=machine,
             learning_rate_factor=self.config.method.learning_rate_factor,
@@ -187,7 +201,7 @@ class Worker:
             "batches": lesson.objective.layout,
             "head": lesson.objective.head,
             "layers": "fused" if lesson.objective.fused else "modules",
-            "recompute_activations": lesson.training.recompute_activations,
+            "recompute_activations": lesson.objective.recomputes,
             "quantization": lesson.training.quantization,
             "optimizer": lesson.training.optimizer,
         }
@@ -209,7 +223,8 @@ class Worker:
             )
         )
         self.report.enter(Phase.TRAINING)
-        trainer.learn(checkpoint, done)
+        with remedies(self.config, self.home):
+            trainer.learn(checkpoint, done)
         self.report.enter(Phase.SAVING, "adapter")
         write_adapter(subject.learnt, subject.tokenizer, self.folder.adapter)
         step = trainer.state.global_step

@@ -136,6 +136,9 @@ def _component(field: FieldInfo, slider: tuple[float, float, float] | None, line
     kind, optional = _plain_type(field.annotation)
     label, info = field.title or "", field.description or ""
     default = None if field.is_required() else field.get_default(call_default_factory=True)
+    if get_origin(kind) is tuple and get_origin(get_args(kind)[0]) is Literal:
+        names = [(str(choice), choice) for choice in get_args(get_args(kind)[0])]
+        return gr.CheckboxGroup(names, value=list(default or ()), label=label, info=info)
     if get_origin(kind) is Literal:
         return gr.Dropdown([(str(choice), choice) for choice in get_args(kind)], value=default, label=label, info=info)
     if kind is bool:

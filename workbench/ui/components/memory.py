@@ -31,18 +31,26 @@ def memory_panel(estimate: Estimate) -> str:
         f'<p class="lw-verdict lw-verdict-{kind}">{size(memory.total)} {WORDS[estimate.verdict]}'
         f"<span> {size(device.free)} free on {html.escape(device.name)}</span></p>"
         f'<div class="lw-bar" aria-hidden="true">{bars}</div><dl class="lw-facts">{listed}</dl>'
+        f"{_recomputed(estimate)}"
         f'<p class="lw-note">Talking to it afterwards takes about {size(estimate.answering)}.</p>'
         f"{_changes(estimate)}</section>"
     )
 
 
+def _recomputed(estimate: Estimate) -> str:
+    if not estimate.recomputes:
+        return ""
+    return '<p class="lw-note">Activations are recomputed, which takes about a third more time.</p>'
+
+
 def _changes(estimate: Estimate) -> str:
-    if estimate.verdict == "fits":
+    if estimate.verdict == "fits" and not estimate.changes:
         return ""
     if not estimate.changes:
         return '<p class="lw-note">No change of these settings makes it fit: choose a smaller base model.</p>'
     items = "".join(map(_change, estimate.changes))
-    return f'<p class="lw-label">The cheapest changes that make it fit</p><div class="lw-changes">{items}</div>'
+    so = " without" if estimate.recomputes else ""
+    return f'<p class="lw-label">The cheapest changes that make it fit{so}</p><div class="lw-changes">{items}</div>'
 
 
 def _change(change: Change) -> str:
