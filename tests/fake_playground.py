@@ -28,7 +28,7 @@ class KnowsRuns(Protocol):
 
 @dataclass
 class FakePlayground:
-    """Answers "broken" with the engine's death; says how it was asked in `asked`."""
+    """Answers "broken" with the engine's death, "load first" after a while; says how it was asked in `asked`."""
 
     runs: KnowsRuns
     pause: float = 0.03
@@ -49,6 +49,8 @@ class FakePlayground:
         words = f"I am {speaker} and you said: {messages[-1].content} ".split(" ") * 4
         started = time.monotonic()
         try:
+            if messages[-1].content == "load first":
+                yield from self._loading()
             for index, word in enumerate(words, 1):
                 time.sleep(self.pause)
                 if messages[-1].content == "broken" and index == 5:
@@ -58,6 +60,12 @@ class FakePlayground:
                 yield _delta(word + " ", index, seconds, self._facts(model, index, seconds) if done else None)
         finally:
             self.closed.append(model)
+
+    def _loading(self) -> Iterator[Delta]:
+        """What an engine says that has to load the model, behind one other."""
+        for told in (Delta(phase="waiting, place 2"), Delta(phase="loading model", phase_done=0.4)):
+            yield told
+            time.sleep(20 * self.pause)
 
     def compare(
         self, pane: PaneChoice | str, base_model: str | None, messages: Sequence[Message], other: str = "base"

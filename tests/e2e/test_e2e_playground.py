@@ -252,6 +252,16 @@ def test_an_answer_that_breaks_off_says_so_and_the_next_one_comes(page: Page, ad
     expect(panes.nth(0)).to_contain_text("you said: again")
 
 
+def test_what_the_engine_does_first_is_told(page: Page, adapters: str) -> None:
+    panes = open_panes(page, adapters, "base")
+    send(page, "load first", wait=False)
+    expect(panes.nth(0).get_by_role("status").last).to_have_text("The engine is waiting, place 2")
+    expect(panes.nth(0).get_by_role("status").last).to_have_text("The engine is loading model 40 %")
+    expect(panes.nth(0).get_by_role("progressbar")).to_have_js_property("value", 0.4)
+    settle(page)
+    expect(panes.nth(0).get_by_role("progressbar")).to_be_hidden()
+
+
 def test_a_closed_pane_ends_its_generation(page: Page, adapters: str) -> None:
     panes = open_panes(page, adapters, "base", "done")
     with page.expect_event("requestfailed", lambda request: request.url.endswith("/api/chat")):

@@ -19,7 +19,8 @@ export class Pane {
     this.answeredBy = String(seat);
     this.said = h("div", { class: "lw-turns", tabindex: "0", role: "log", "aria-label": "Conversation" });
     this.state = h("p", { class: "lw-note lw-pane-state", role: "status" });
-    this.element = h("section", { class: "lw-panel lw-pane" }, this.head.element, this.said, this.state);
+    this.progress = h("progress", { max: "1", hidden: true, "aria-label": "What the engine does first" });
+    this.element = h("section", { class: "lw-panel lw-pane" }, this.head.element, this.said, this.state, this.progress);
     this.said.addEventListener("scroll", () => chat.view.scrolled(this), { passive: true });
     this.draw();
   }
@@ -125,7 +126,7 @@ export class Pane {
     } catch (error) {
       said[place] = this.broken(error, text, last);
     }
-    setText(this.state, "");
+    this.tell(null);
     view.show(said[place]);
     return !said[place].problems && said[place].finish_reason !== "stopped";
   }
@@ -134,8 +135,16 @@ export class Pane {
     const last = view.place === this.conversation.prompts.length - 1;
     const following = last && this.said.scrollHeight - this.said.scrollTop - this.said.clientHeight < NEAR_THE_END;
     view.add(delta);
-    setText(this.state, delta.phase && !delta.tokens ? phaseWords(delta) : "");
+    this.tell(delta.phase && !delta.tokens ? delta : null);
     this.follow(following);
+  }
+
+  /** What the engine does before it writes, such as loading a model or letting others go first; null when it writes. */
+  tell(waiting) {
+    setText(this.state, waiting ? phaseWords(waiting) : "");
+    const done = waiting?.phase_done ?? null;
+    this.progress.hidden = done === null;
+    if (done !== null) this.progress.value = done;
   }
 
   follow(wanted) {
