@@ -57,11 +57,17 @@ export class AnswerView {
     if (!answer.text || !pane.seat.adapter) return;
     try {
       answer.tokens_scored ??= await scored(pane.lineup, pane.seat, pane.conversation.turns(pane.seat, this.place), answer.text);
-      if (pane.chat.view.kind === "tokens" && this.answer === answer) setChildren(this.text, ...tokenElements(answer.tokens_scored));
+      if (pane.chat.view.kind === "tokens" && this.answer === answer) setChildren(this.text, ...tokenElements(this.written(answer)));
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
       setChildren(this.notice, problemBox("No token view", error.problems));
     }
+  }
+
+  /** The tokens that the answer has; one that was cut has not ended its turn. */
+  written(answer) {
+    const ended = !["length", "stopped", "broken"].includes(answer.finish_reason);
+    return answer.tokens_scored.filter((token) => ended || !token.ends_turn);
   }
 
   who() {
