@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import pytest
 
@@ -19,6 +19,7 @@ from workbench.home import Home
 from workbench.records import RunStatus
 
 if TYPE_CHECKING:
+    from fake_playground import FakePlayground
     from fake_services import FakeRuns
     from playwright.sync_api import Browser, Page
 
@@ -61,6 +62,7 @@ class Scripted(NamedTuple):
 
     address: str
     runs: FakeRuns
+    playground: FakePlayground
 
 
 @pytest.fixture(scope="session")
@@ -79,7 +81,7 @@ def scripted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scripted]:
     while not server.started:
         time.sleep(0.05)
     port = server.servers[0].sockets[0].getsockname()[1]
-    yield Scripted(f"http://127.0.0.1:{port}", runs)
+    yield Scripted(f"http://127.0.0.1:{port}", runs, cast("FakePlayground", services.playground))
     server.should_exit = True
     thread.join(timeout=10)
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import axe_playwright_python
 import pytest
-from fake_services import FakeRuns, example_run
+from browser_fixtures import Scripted
+from fake_services import example_run
 from playwright.sync_api import Locator, Page, Request, expect
 
 from workbench.records import RunStatus
@@ -19,12 +21,21 @@ UNSAFE = "<script>document.title='owned'</script><img src='https://example.org/a
 
 
 @pytest.fixture
-def adapters(some_runs: tuple[str, FakeRuns]) -> str:
-    """A finished run, another, and one that stopped before its first step."""
-    address, runs = some_runs
+def unhurried(some_runs: Scripted) -> str:
+    """A finished run, another, and one that stopped before its first step; answers come slowly enough to be stopped."""
+    runs = some_runs.runs
     runs.put(example_run("older", RunStatus.FINISHED, name="faq, rank 4", step=120))
     runs.put(example_run("untrained", RunStatus.STOPPED, name="stopped at once", step=0))
-    return f"{address}/playground"
+    return f"{some_runs.address}/playground"
+
+
+@pytest.fixture
+def adapters(some_runs: Scripted, unhurried: str) -> Iterator[str]:
+    """The same, with answers that are there at once."""
+    usual = some_runs.playground.pause
+    some_runs.playground.pause = 0.002
+    yield unhurried
+    some_runs.playground.pause = usual
 
 
 def open_panes(page: Page, address: str, *seats: str) -> Locator:
@@ -50,8 +61,8 @@ def note_chat(sent: Request, bodies: list[dict[str, Any]]) -> None:
         bodies.append(json.loads(sent.post_data or ""))
 
 
-def test_three_panes_stream_at_once_and_one_is_stopped(page: Page, adapters: str) -> None:
-    panes = open_panes(page, adapters, "base", "done", "older")
+def test_three_panes_stream_at_once_and_one_is_stopped(page: Page, unhurried: str) -> None:
+    panes = open_panes(page, unhurried, "base", "done", "older")
     send(page, "hello there " * 7, wait=False)
     for place, name in enumerate(("base", "done", "older")):
         expect(panes.nth(place)).to_contain_text(f"I am {name} and")
@@ -178,7 +189,7 @@ def test_a_pane_has_its_own_settings_and_strength(page: Page, adapters: str) -> 
 
 
 def test_a_saved_conversation_reopens_by_its_link_without_a_deleted_adapter(
-    page: Page, adapters: str, some_runs: tuple[str, FakeRuns]
+    page: Page, adapters: str, some_runs: Scripted
 ) -> None:
     panes = open_panes(page, adapters, "base", "done", "older")
     send(page, "hello")
@@ -191,7 +202,7 @@ def test_a_saved_conversation_reopens_by_its_link_without_a_deleted_adapter(
     expect(page).to_have_url(re.compile(r"\?c=[0-9a-f]{16}$"))
     with page.expect_response(lambda response: response.request.method == "PUT"):
         send(page, "and more")
-    some_runs[1].delete("done")
+    some_runs.runs.delete("done")
     link = page.url
     page.goto("about:blank")
     page.goto(link)
@@ -252,8 +263,24 @@ def test_an_answer_that_breaks_off_says_so_and_the_next_one_comes(page: Page, ad
     expect(panes.nth(0)).to_contain_text("you said: again")
 
 
-def test_what_the_engine_does_first_is_told(page: Page, adapters: str) -> None:
-    panes = open_panes(page, adapters, "base")
+def test_panes_scroll_together_while_that_is_wanted(page: Page, adapters: str) -> None:
+    panes = open_panes(page, adapters, "base", "done")
+    send(page, "a long story " * 120)
+    turns = page.get_by_role("log", name="Conversation")
+    scrolled = "element => element.scrollTop / (element.scrollHeight - element.clientHeight)"
+    turns.nth(0).evaluate("element => element.scrollTo(0, 0)")
+    page.wait_for_function("() => document.querySelectorAll('.lw-turns')[1].scrollTop === 0")
+    page.get_by_label("Linked scrolling").uncheck()
+    turns.nth(0).evaluate("element => element.scrollTo(0, element.scrollHeight)")
+    page.get_by_label("Linked scrolling").check()
+    assert (turns.nth(0).evaluate(scrolled), turns.nth(1).evaluate(scrolled)) == (pytest.approx(1, abs=0.01), 0)
+    turns.nth(0).evaluate("element => element.scrollBy(0, -40)")
+    page.wait_for_function("() => document.querySelectorAll('.lw-turns')[1].scrollTop > 100")
+    assert panes.count() == 2
+
+
+def test_what_the_engine_does_first_is_told(page: Page, unhurried: str) -> None:
+    panes = open_panes(page, unhurried, "base")
     send(page, "load first", wait=False)
     expect(panes.nth(0).get_by_role("status").last).to_have_text("The engine is waiting, place 2")
     expect(panes.nth(0).get_by_role("status").last).to_have_text("The engine is loading model 40 %")
@@ -262,8 +289,8 @@ def test_what_the_engine_does_first_is_told(page: Page, adapters: str) -> None:
     expect(panes.nth(0).get_by_role("progressbar")).to_be_hidden()
 
 
-def test_a_closed_pane_ends_its_generation(page: Page, adapters: str) -> None:
-    panes = open_panes(page, adapters, "base", "done")
+def test_a_closed_pane_ends_its_generation(page: Page, unhurried: str) -> None:
+    panes = open_panes(page, unhurried, "base", "done")
     with page.expect_event("requestfailed", lambda request: request.url.endswith("/api/chat")):
         send(page, "hello there " * 40, wait=False)
         expect(panes.nth(1)).to_contain_text("I am done")

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 from browser_fixtures import RealServer, serving
-from engine_homes import save_run
+from engine_homes import save_random_adapter, save_run
 from playwright.sync_api import Locator, Page, expect
 
 from workbench.home import Home
@@ -120,3 +120,24 @@ def test_a_prompt_longer_than_the_context_is_told(page: Page, server: RealServer
     expect(panes.nth(0).get_by_role("alert")).to_contain_text("256")
     send(page, "brick?")
     assert answers(panes)[-1]
+
+
+def test_an_adapter_from_a_folder_takes_a_seat_and_what_does_not_fit_is_told(
+    page: Page, server: RealServer, tiny_model_folder: Path, tmp_path: Path
+) -> None:
+    panes = open_panes(page, server, "one")
+    page.get_by_role("button", name="Add a model").click()
+    dialog = page.get_by_role("dialog")
+    for wrong, told in (("nowhere", "no folder"), (str(tmp_path), "adapter_config.json")):
+        dialog.get_by_label("Folder").fill(wrong)
+        dialog.get_by_role("button", name="Add", exact=True).click()
+        expect(dialog.locator(".lw-wrong-field")).to_contain_text(told)
+    adapter = save_random_adapter(tiny_model_folder, tmp_path / "brought along", seed=3)
+    dialog.get_by_label("Folder").fill(str(adapter))
+    dialog.get_by_role("button", name="Add", exact=True).click()
+    expect(dialog).to_have_count(0, timeout=SLOW)
+    expect(panes).to_have_count(3)
+    send(page, "What is a wall made of?")
+    base, one, added = answers(panes)
+    assert len({base, one, added}) == 3
+    expect(panes.nth(2)).to_contain_text("brought along · ")
