@@ -241,6 +241,19 @@ def test_prompts_are_taken_from_sets_and_kept_as_one(page: Page, adapters: str) 
     expect(page.get_by_label("Take a prompt").locator("optgroup[label='my prompts'] option")).to_have_text("What now?")
 
 
+def test_own_programs_are_told_address_key_and_snippets(page: Page, adapters: str) -> None:
+    open_panes(page, adapters, "base", "done")
+    page.get_by_text("Use these models from your own programs").click()
+    panel = page.get_by_role("region", name="Endpoint")
+    expect(panel).to_contain_text(f"{adapters.removesuffix('/playground')}/v1")
+    expect(panel.get_by_label("Python", exact=True)).to_contain_text("OpenAI(base_url=")
+    expect(panel).not_to_contain_text("sk-workbench-")
+    panel.get_by_role("button", name="Show the key").click()
+    expect(panel.get_by_label("curl", exact=True)).to_contain_text("Authorization: Bearer sk-workbench-")
+    panel.get_by_role("button", name="Hide the key").click()
+    expect(panel).not_to_contain_text("sk-workbench-")
+
+
 def test_scripts_and_images_stay_text_and_nothing_is_fetched(page: Page, adapters: str) -> None:
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
@@ -265,7 +278,7 @@ def test_an_answer_that_breaks_off_says_so_and_the_next_one_comes(page: Page, ad
 
 def test_panes_scroll_together_while_that_is_wanted(page: Page, adapters: str) -> None:
     panes = open_panes(page, adapters, "base", "done")
-    send(page, "a long story " * 120)
+    send(page, "a long story " * 50)
     turns = page.get_by_role("log", name="Conversation")
     scrolled = "element => element.scrollTop / (element.scrollHeight - element.clientHeight)"
     turns.nth(0).evaluate("element => element.scrollTo(0, 0)")
