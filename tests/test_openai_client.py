@@ -6,6 +6,7 @@ import json
 import socket
 import stat
 import threading
+import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -175,6 +176,28 @@ def test_plain_http_streams_events_as_curl_sees_them(served: tuple[Home, str]) -
     assert answer.startswith("HTTP/1.1 200 OK")
     assert "content-type: text/event-stream" in answer
     assert "data: [DONE]" in answer
+
+
+@pytest.mark.parametrize("route", ["/api/chat", "/v1/chat/completions"])
+def test_a_closed_connection_ends_the_generation(served: tuple[Home, str], base: str, route: str) -> None:
+    home, address = served
+    pages = address.removesuffix("/v1")
+    messages = [{"role": "user", "content": QUESTION}]
+    endless = {"temperature": 1.5, "seed": 1, "max_tokens": 230}
+    if route == "/api/chat":
+        options = {
+            "json": {"model": "one", "base_model": base, "messages": messages, "sampling": endless},
+            "auth": LOGIN,
+        }
+    else:
+        key = {"Authorization": f"Bearer {api_key(home)}"}
+        options = {"json": {"model": "one", "messages": messages, "stream": True, **endless}, "headers": key}
+    with httpx.stream("POST", f"{pages}{route}", **options) as answer:  # type: ignore[arg-type]
+        assert next(line for line in answer.iter_lines() if line.startswith("data:"))
+    deadline = time.monotonic() + 2
+    while any(model["rows"] for model in httpx.get(f"{pages}/api/engine", auth=LOGIN).json()["models"]):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def test_the_login_and_the_origin_are_the_pages_affair_and_the_host_is_not(served: tuple[Home, str]) -> None:

@@ -94,6 +94,20 @@ def test_a_long_prompt_says_how_far_it_is_read(
     assert 0 < shares[0] < shares[-1] < 1
 
 
+def test_an_answer_without_a_limit_ends_where_the_context_does(
+    answers: Answers, tiny_model_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reference = f"folder:{tiny_model_folder}"
+    base, _, _ = answers._take("base", reference)
+    monkeypatch.setattr(base, "end_tokens", frozenset())
+    told: queue.SimpleQueue[RowEvent] = queue.SimpleQueue()
+    begun = answers.begin(ChatRequest(base_model=reference, messages=QUESTION, temperature=0), told.put)
+    while not isinstance(event := told.get(timeout=30), Ended):
+        pass
+    assert event.reason == "length"
+    assert begun.usage(event.tokens).total_tokens == base.context_length
+
+
 def test_one_model_alone_can_be_asked(answers: Answers, tiny_model_folder: Path) -> None:
     told = score(answers, "base", tiny_model_folder, other=None)
     assert told.other_nll is None
