@@ -68,7 +68,7 @@ class LeanPass:
         self._embedding: Tensor = backbone.embed_tokens.weight
         self._rotary: Any = backbone.rotary_emb
         self._last: tuple[Tensor, float] = (backbone.norm.weight, backbone.norm.variance_epsilon)
-        self._head: Any = model.get_submodule("lm_head")
+        self._head: Any = model.get_submodule("lm_head").forward  # past the hooks of the mixer
         self._layers = layers
         self._names = frozenset(name for layer in layers for product in layer.products for name in product.names)
         attention = backbone.layers[0].self_attn
@@ -117,7 +117,7 @@ class LeanPass:
             states = self._layer(number, layer, sides, scales, states, turn, segments)
         if len(kept) < len(tokens):
             states = states[torch.tensor(kept, dtype=torch.long)]
-        logits: Tensor = self._head.forward(rms_norm(states, states.shape[-1:], *self._last))  # past the mixer's hooks
+        logits: Tensor = self._head(rms_norm(states, states.shape[-1:], *self._last))
         return logits
 
     def _layer(
