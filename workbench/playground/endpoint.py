@@ -107,11 +107,12 @@ def endpoint_router(engine: EngineProcess, playground: Playground) -> APIRouter:
 
 def model_entries(playground: Playground) -> tuple[ModelEntry, ...]:
     """Every adapter by its model id, and each base model by its reference."""
-    return tuple(
-        ModelEntry(id=choice.base_model if choice.id == BASE else choice.id, base_model=choice.base_model)
-        for choice in playground.choices()
-        if not choice.endpoint
-    )
+    entries = {}
+    for choice in playground.choices():
+        if not choice.endpoint:
+            name = choice.base_model if choice.id == BASE else choice.id
+            entries[name] = ModelEntry(id=name, base_model=choice.base_model)
+    return tuple(entries.values())
 
 
 def _allowed(request: Request, home: Home) -> bool:
