@@ -18,7 +18,7 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 from workbench.engine_process import EngineProcess
 from workbench.errors import WorkbenchError
 from workbench.home import Home
-from workbench.playground import Playground, Sampling
+from workbench.playground import PaneChoice, Playground, Sampling
 from workbench.playground.adapters import AdapterLibrary
 from workbench.playground.external import KEY_VARIABLE, external_models, stream_external
 from workbench.playground.external_distance import compare_external
@@ -163,10 +163,15 @@ def test_its_distance_is_a_lower_bound(endpoint: str) -> None:
 
 def test_a_server_that_was_added_offers_its_models_as_panes(endpoint: str, home: Home) -> None:
     library = AdapterLibrary(home, lambda _: pytest.fail("no base model is asked for"))
+    playground = Playground(EngineProcess(home), Runs(home))
+    stranger = PaneChoice(id="my-lora", label="", base_model="", kind="endpoint", endpoint=endpoint)
+    with pytest.raises(WorkbenchError, match="not among the servers that were added"):
+        playground.compare(stranger, None, QUESTION)
+    with pytest.raises(WorkbenchError, match="not among the servers that were added"):
+        list(playground.stream(stranger, None, QUESTION, Sampling()))
     added = library.add_endpoint(f" {endpoint}/ ")
     panes = choices_of(added)
     assert [(pane.id, pane.endpoint) for pane in panes][1] == ("my-lora", endpoint)
-    playground = Playground(EngineProcess(home), Runs(home))
     assert "".join(delta.text for delta in playground.stream(panes[1], None, QUESTION, Sampling())) == "It is clay."
     assert playground.compare(panes[1], None, QUESTION).distance.lower_bound
     with pytest.raises(WorkbenchError, match="how likely a given answer is"):

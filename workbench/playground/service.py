@@ -58,6 +58,7 @@ class Playground:
         """
         model, base_model, endpoint = _who(pane, base_model)
         if endpoint:
+            self._require_added(endpoint)
             yield from stream_external(endpoint, model, messages, sampling)
             return
         asked = time.monotonic()
@@ -88,6 +89,7 @@ class Playground:
         """
         model, base_model, endpoint = _who(pane, base_model)
         if endpoint:
+            self._require_added(endpoint)
             return compare_external(endpoint, model, other, messages)
         asked = CompareRequest(model=model, other=other, base_model=base_model, messages=_turns(messages))
         return Comparison.model_validate_json(self._engine.post("/v1/compare", asked))
@@ -113,6 +115,15 @@ class Playground:
             )
         asked = ScoreRequest(model=model, other=other, base_model=base_model, messages=_turns(messages), answer=answer)
         return Score.model_validate_json(self._engine.post("/v1/score", asked))
+
+    def _require_added(self, endpoint: str) -> None:
+        """A link or a saved comparison may name any server; prompts and key go only to those that the user added."""
+        if endpoint not in {one.source for one in list_added(self._engine.home) if one.kind == "endpoint"}:
+            raise WorkbenchError(
+                f"{endpoint} is not among the servers that were added.",
+                remedy="Add it to the playground first, if you trust it with what you ask.",
+                field="endpoint",
+            )
 
     def _of_run(self, run: Run) -> list[PaneChoice]:
         """The finished adapter, then its checkpoints, the newest first."""
