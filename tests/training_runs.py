@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import torch
+from peft import LoraConfig, get_peft_model
 from transformers import AutoConfig, AutoModelForCausalLM
 from transformers.utils import logging
 
@@ -61,3 +62,30 @@ def untrained(model_type: str, **shape: Any) -> Any:
         model_type, **sizes | {"num_key_value_heads": 2, "max_position_embeddings": 64, "num_hidden_layers": 2} | shape
     )
     return AutoModelForCausalLM.from_config(config)  # type: ignore[no-untyped-call]
+
+
+def adapted(model_type: str, *, stirred: bool = True, **lora: Any) -> Any:
+    """A random model with LoRA on it, its adapter already away from nothing when `stirred`."""
+    torch.manual_seed(0)
+    plain = untrained(model_type, num_attention_heads=4, num_key_value_heads=2, num_hidden_layers=3)
+    for name, weight in plain.named_parameters():
+        if name.endswith("bias") or "norm" in name:
+            torch.nn.init.normal_(weight, mean=1.0, std=0.2)
+    options: dict[str, Any] = {"r": 3, "lora_alpha": 5, "target_modules": "all-linear", "task_type": "CAUSAL_LM"} | lora
+    model = get_peft_model(plain, LoraConfig(**options))
+    for name, weight in model.named_parameters():
+        if stirred and "lora_B" in name:
+            torch.nn.init.normal_(weight, std=0.2)
+    return model
+
+
+def loss_and_gradients(objective: Any, model: Any, times: int = 1) -> tuple[float, dict[str, torch.Tensor]]:
+    """Of the random rows in one batch; the gradients of so many passes, added up."""
+    rows = random_rows()
+    batch = objective.collate([rows[index] for index in range(len(rows))])
+    for _ in range(times):
+        loss = objective(batch)
+        loss.backward()
+    found = {name: weight.grad for name, weight in model.named_parameters() if weight.grad is not None}
+    model.zero_grad()
+    return loss.item(), found

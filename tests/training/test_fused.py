@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from peft import LoraConfig, get_peft_model
-from training_runs import random_rows, untrained
+from training_runs import adapted, loss_and_gradients, random_rows
 
 from workbench.training.batches import flattened
 from workbench.training.fused import fuse
@@ -15,31 +14,6 @@ from workbench.training.objective import Objective, choose_objective
 
 FAMILIES = ["llama", "mistral", "qwen2"]
 TARGETS: list[Any] = ["all-linear", ["q_proj", "v_proj"], ["down_proj"], ["k_proj", "o_proj", "gate_proj"]]
-
-
-def adapted(model_type: str, *, stirred: bool = True, **lora: Any) -> Any:
-    torch.manual_seed(0)
-    plain = untrained(model_type, num_attention_heads=4, num_key_value_heads=2, num_hidden_layers=3)
-    for name, weight in plain.named_parameters():
-        if name.endswith("bias") or "norm" in name:
-            torch.nn.init.normal_(weight, mean=1.0, std=0.2)
-    options: dict[str, Any] = {"r": 3, "lora_alpha": 5, "target_modules": "all-linear", "task_type": "CAUSAL_LM"} | lora
-    model = get_peft_model(plain, LoraConfig(**options))
-    for name, weight in model.named_parameters():
-        if stirred and "lora_B" in name:
-            torch.nn.init.normal_(weight, std=0.2)
-    return model
-
-
-def loss_and_gradients(objective: Objective, model: Any, times: int = 1) -> tuple[float, dict[str, torch.Tensor]]:
-    rows = random_rows()
-    batch = objective.collate([rows[index] for index in range(len(rows))])
-    for _ in range(times):
-        loss = objective(batch)
-        loss.backward()  # type: ignore[no-untyped-call]
-    found = {name: weight.grad for name, weight in model.named_parameters() if weight.grad is not None}
-    model.zero_grad()
-    return loss.item(), found
 
 
 @pytest.mark.parametrize("targets", TARGETS, ids=str)

@@ -49,6 +49,11 @@ class Machine:
         """The same with fp32 weights."""
         return replace(self, ways=self.ways.model_copy(update={"precision": "fp32", "autocast": None}))
 
+    @property
+    def signature(self) -> str:
+        """What decides which of two equal ways is the faster: the CPU, the threads and the library."""
+        return f"{self.hardware.name}, {self.threads} threads, torch {torch.__version__}"
+
     def prepare(self) -> None:
         """Make torch use it."""
         torch.set_num_threads(self.threads)

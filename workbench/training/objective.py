@@ -20,7 +20,8 @@ from torch.nn import functional
 from workbench.training import attention
 from workbench.training.batches import Batch, flattened, padded, shared
 from workbench.training.fused import FusedBackbone, fuse
-from workbench.training.loss import frozen_head_loss
+from workbench.training.loss import CHUNK, frozen_head_loss
+from workbench.training.packs import PackChoices, PackedMatrix
 from workbench.training.rows import Row, Rows
 
 _PROBE_ROWS = 2
@@ -46,6 +47,8 @@ class Objective:
     """The model's layers with a backward of our own, where it is one we know."""
     recomputes: bool = False
     """Whether activations are computed again on the way back."""
+    packed_head: PackedMatrix | None = None
+    """The head laid out for this CPU, where that is faster."""
     smoothing: float = 0.0
     """Label smoothing, while the model is training."""
 
@@ -61,7 +64,8 @@ class Objective:
         targets = batch["targets"]
         smoothing = self.smoothing if self.model.training else 0.0
         if self.head == "chunked":
-            return frozen_head_loss(self._hidden(batch), self.model.get_output_embeddings().weight, targets, smoothing)
+            head = self.model.get_output_embeddings().weight
+            return frozen_head_loss(self._hidden(batch), head, targets, smoothing, self.packed_head)
         logits = self._logits(batch).float()
         return functional.cross_entropy(logits, targets, reduction="sum", label_smoothing=smoothing)
 
@@ -88,15 +92,25 @@ def _inputs(batch: Batch) -> dict[str, Any]:
 
 
 def choose_objective(
-    model: Any, rows: Rows, *, recompute: bool = False, smoothing: float = 0.0, noisy: bool = False
+    model: Any,
+    rows: Rows,
+    *,
+    recompute: bool = False,
+    smoothing: float = 0.0,
+    noisy: bool = False,
+    packs: PackChoices | None = None,
 ) -> Objective:
     """The fastest way that gives `model`'s own losses; `model` is a peft model or a plain transformers model.
 
     With `recompute` it keeps only each layer's input for the way back. In a `noisy` run each row has its own.
     """
     chosen = replace(_choose(model, rows, alike=not noisy), recomputes=recompute, smoothing=smoothing)
+    if packs and chosen.head == "chunked":
+        chosen = replace(chosen, packed_head=packs.packed(chosen.model.get_output_embeddings().weight.detach(), CHUNK))
     if chosen.fused:
         chosen.fused.recompute = recompute
+        if packs:
+            chosen.fused.pack(packs)
     elif recompute:
         chosen.model.gradient_checkpointing_enable({"use_reentrant": False})
     return chosen

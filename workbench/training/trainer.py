@@ -31,6 +31,7 @@ from workbench.training.moving_ranks import MovingRanks
 from workbench.training.noise import EmbeddingNoise
 from workbench.training.objective import Objective
 from workbench.training.order import Order, RowLoader
+from workbench.training.packs import PackChoices
 from workbench.training.plan import Plan
 from workbench.training.report import Report
 from workbench.training.rows import Row, Rows
@@ -54,6 +55,8 @@ class Lesson:
     fingerprint: str
     learnt: Learnt
     """What training changes, on its way to disk and back."""
+    packs: PackChoices | None = None
+    """Which matrices are laid out for this CPU."""
     learning_rate_factor: Callable[[str], float] = lambda _: 1.0
     """How many times the learning rate a parameter of that name learns with."""
 

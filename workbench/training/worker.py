@@ -29,6 +29,7 @@ from workbench.training.machine import Machine, compile_layers, find_machine
 from workbench.training.memory import recomputes, remedies
 from workbench.training.objective import choose_objective
 from workbench.training.order import order_of
+from workbench.training.packs import PackChoices
 from workbench.training.plan import Plan
 from workbench.training.preparation import Preparation
 from workbench.training.quantization import loading_options
@@ -168,6 +169,7 @@ class Worker:
         machine = machine.for_steps(training, plan.total_steps)
         if machine.ways.compiled:
             compile_layers(subject.model)
+        packs = PackChoices(self.home.path / "cpu.json", machine.signature, self._recorded_packs())
         lesson = Lesson(
             training=training,
             plan=plan,
@@ -180,17 +182,26 @@ class Worker:
                 recompute=recomputes(self.config, self.home),
                 smoothing=training.label_smoothing,
                 noisy=training.neftune_alpha > 0,
+                packs=packs,
             ),
             machine=machine,
             learning_rate_factor=self.config.method.learning_rate_factor,
             fingerprint=resume_fingerprint(self.config, dataset, subject.revision),
             learnt=subject.learnt,
+            packs=packs,
         )
         samples = Samples(self.config.samples, subject.tokenizer, self.report, self.stop.made)
         evaluates = len(validation) > 0 or samples.wanted
         flow = Flow(lesson.plan, evaluates, self.stop, self.report, training.early_stopping)
         checkpoints = Checkpoints(self.folder, training.keep_checkpoints, self.report)
         return RunTrainer(subject.model, lesson, flow, checkpoints, samples, self.report)
+
+    def _recorded_packs(self) -> dict[str, bool] | None:
+        """What an earlier attempt decided, whose numbers this one goes on with."""
+        if not self.folder.environment.is_file():
+            return None
+        packed: dict[str, bool] | None = json.loads(self.folder.environment.read_text(encoding="utf-8")).get("packed")
+        return packed
 
     def _write_environment(self, lesson: Lesson, subject: Subject, dataset: Dataset) -> None:
         facts = lesson.machine.describe() | {
@@ -201,6 +212,7 @@ class Worker:
             "batches": lesson.objective.layout,
             "head": lesson.objective.head,
             "layers": "fused" if lesson.objective.fused else "modules",
+            "packed": lesson.packs.taken if lesson.packs else {},
             "recompute_activations": lesson.objective.recomputes,
             "quantization": lesson.training.quantization,
             "optimizer": lesson.training.optimizer,

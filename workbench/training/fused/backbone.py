@@ -15,6 +15,7 @@ from workbench.training.batches import Batch
 from workbench.training.fused.kernels import Places
 from workbench.training.fused.layer import Layer, LayerFunction, Positions
 from workbench.training.fused.products import Adapter, Linear, Product
+from workbench.training.packs import PackChoices
 
 _LAYERS = (LlamaDecoderLayer, MistralDecoderLayer, Qwen2DecoderLayer)
 """Alike in what they compute: pre-norm, rotary positions, grouped queries, SwiGLU."""
@@ -29,6 +30,12 @@ class FusedBackbone:
         self._copies = [pair for layer in layers for product in layer.products for pair in product.copies()]
         self.recompute = False
         """Keep only each layer's input: less memory, a third more time."""
+
+    def pack(self, choices: PackChoices) -> None:
+        """Lay out the matrices beside which nothing is learnt, where that is faster on this CPU."""
+        for layer in self._layers:
+            for product in layer.products:
+                product.pack(choices)
 
     def __call__(self, batch: Batch) -> Tensor:
         """Hidden states (T, H) after the final norm."""

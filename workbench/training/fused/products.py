@@ -14,6 +14,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from workbench.training.packs import PackChoices, PackedMatrix
+
+_TOKENS = 768
+"""Tokens that a layout is made and tried for; it serves any number."""
+
 
 @dataclass(frozen=True)
 class Adapter:
@@ -56,6 +61,8 @@ class Product:
         self._matrix = first.new_empty(self.width, first.shape[1])
         self._bias = self._joined_bias(linears, widths)
         self._parts: list[_Part] = []
+        self._packed: PackedMatrix | None = None
+        self._packed_back: PackedMatrix | None = None
         start, inner = 0, self.outputs
         for linear, width, rank in zip(linears, widths, ranks, strict=True):
             rows = self._matrix[start : start + width]
@@ -83,8 +90,16 @@ class Product:
         """Pairs (place in the matrix, adapter's A): copied before every forward, since the optimizer changes A."""
         return [(self._matrix[part.inner], part.adapter.down.detach()) for part in self._parts]
 
+    def pack(self, choices: PackChoices) -> None:
+        """Lay the matrix out for this CPU, where that is faster and no adapter changes a part of it."""
+        if not self._parts and self._bias is None:
+            self._packed = choices.packed(self._matrix, _TOKENS)
+            self._packed_back = choices.packed(self._matrix.t().contiguous(), _TOKENS)
+
     def forward(self, inputs: Tensor) -> Tensor:
         """(T, in) to (T, `width`): the outputs, adapters added, and behind them the inner activations."""
+        if self._packed:
+            return self._packed(inputs)
         transposed = self._matrix.t()
         joined = inputs @ transposed if self._bias is None else torch.addmm(self._bias, inputs, transposed)
         for part in self._parts:
@@ -108,4 +123,6 @@ class Product:
         for part, up in zip(self._parts, ups, strict=True):
             inner_rows = slice(part.inner.start - self.outputs, part.inner.stop - self.outputs)
             gradients += [downs[inner_rows], up]
-        return joined @ self._matrix if to_input else None, gradients
+        if not to_input:
+            return None, gradients
+        return self._packed_back(joined) if self._packed_back else joined @ self._matrix, gradients
