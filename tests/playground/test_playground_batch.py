@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import json
 import math
@@ -29,7 +30,16 @@ from workbench.home import Home
 from workbench.playground import Playground
 from workbench.playground import batch_runner as runner_room
 from workbench.playground.batch import Batches
-from workbench.playground.batch_records import BatchPane, BatchRequest, BatchState, BatchStatus, PromptSource, Scoring
+from workbench.playground.batch_folder import BatchFolder
+from workbench.playground.batch_records import (
+    BatchAnswer,
+    BatchPane,
+    BatchRequest,
+    BatchState,
+    BatchStatus,
+    PromptSource,
+    Scoring,
+)
 from workbench.playground.batch_rows import batch_rows
 from workbench.playground.report import FORMULA, _harmless, as_csv, as_jsonl, as_markdown
 from workbench.records import RunStatus
@@ -193,6 +203,26 @@ def test_a_dead_engine_is_asked_again(
     state = finished(batches, request(prompt_file(batches, questions(5)), "one"))
     assert (state.done, state.errors) == (10, 0)
     assert set(playground.asked.values()) == {3}
+
+
+def test_a_full_disk_stops_it_and_says_so(
+    batches: Batches, playground: ScriptedPlayground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add = BatchFolder.add
+
+    def full(folder: BatchFolder, answer: BatchAnswer) -> None:
+        if len(folder.answers) >= 5:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        add(folder, answer)
+
+    monkeypatch.setattr(BatchFolder, "add", full)
+    state = finished(batches, request(prompt_file(batches, questions(30)), "one"))
+    assert (state.status, state.done) == (BatchStatus.STOPPED, 5)
+    assert "No space left on device" in state.problem
+    monkeypatch.undo()
+    batches.resume(state.batch.id)
+    done = until(batches, state.batch.id, lambda state: state.status is BatchStatus.FINISHED)
+    assert (done.done, done.problem) == (60, "")
 
 
 def test_perplexity_is_of_the_reference_and_can_be_wanted_later(

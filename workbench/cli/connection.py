@@ -6,6 +6,7 @@ A remote server is named by ``--server`` or ``WORKBENCH_SERVER``; its password i
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,8 @@ from workbench.runs.comparison import Comparison
 
 if TYPE_CHECKING:
     from workbench.playground import Delta, PaneChoice, Sampling
+    from workbench.playground.batch_records import BatchFigures, BatchRequest, BatchState
+    from workbench.playground.prompt_files import PromptsShown
     from workbench.services import Services
 
 SERVER = "WORKBENCH_SERVER"
@@ -45,6 +48,17 @@ class Connection(Protocol):
     def stream(
         self, model: str, base_model: str, messages: Sequence[Message], sampling: Sampling
     ) -> Iterator[Delta]: ...
+
+
+class FullConnection(Connection, Protocol):
+    """What `eval` needs beside it."""
+
+    def send_prompts(self, path: Path) -> PromptsShown: ...
+    def begin_batch(self, request: BatchRequest) -> BatchState: ...
+    def batch(self, batch_id: str) -> BatchState: ...
+    def stop_batch(self, batch_id: str) -> BatchState: ...
+    def batch_figures(self, batch_id: str) -> BatchFigures: ...
+    def batch_report(self, batch_id: str, ending: str) -> str: ...
 
 
 class Local:
@@ -100,9 +114,32 @@ class Local:
     def stream(self, model: str, base_model: str, messages: Sequence[Message], sampling: Sampling) -> Iterator[Delta]:
         return self._services.playground.stream(model, base_model, messages, sampling)
 
+    def send_prompts(self, path: Path) -> PromptsShown:
+        from workbench.playground.batch_records import PromptSource
+
+        sources = self._services.batches.sources
+        id, place = sources.receive(path.name)
+        shutil.copyfile(path, place)
+        return sources.shown(PromptSource(kind="file", id=id))
+
+    def begin_batch(self, request: BatchRequest) -> BatchState:
+        return self._services.batches.begin(request)
+
+    def batch(self, batch_id: str) -> BatchState:
+        return self._services.batches.get(batch_id)
+
+    def stop_batch(self, batch_id: str) -> BatchState:
+        return self._services.batches.stop(batch_id)
+
+    def batch_figures(self, batch_id: str) -> BatchFigures:
+        return self._services.batches.figures(batch_id)
+
+    def batch_report(self, batch_id: str, ending: str) -> str:
+        return self._services.batches.report(batch_id, ending)
+
 
 @contextmanager
-def connect(home_option: Path | None) -> Iterator[Connection]:
+def connect(home_option: Path | None) -> Iterator[FullConnection]:
     """The server that was named; else that of the home; else, where none runs, this process as the home's owner."""
     from workbench.runs.owner import owner_of
 

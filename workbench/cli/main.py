@@ -212,6 +212,52 @@ def chat(
     talk(home, base=base, adapters=adapter or (), prompts=prompt or (), system=system, sampling=sampling)
 
 
+@app.command("eval")
+def evaluate(
+    home: HomeOption = None,
+    base: Annotated[str, typer.Option(help="Base model; the adapters' own if left out.")] = "",
+    run: Annotated[
+        list[str] | None,
+        typer.Option(metavar="RUN", help="A run whose adapter is measured; without --dataset on the rows it held out."),
+    ] = None,
+    adapter: Annotated[
+        list[str] | None, typer.Option(metavar="RUN", help="An adapter: RUN, RUN@0.5 or RUN/checkpoint-200.")
+    ] = None,
+    dataset: Annotated[
+        str, typer.Option(help="A prompt file, or a dataset: sample:NAME, hub:org/name, an id of the library.")
+    ] = "",
+    metrics: Annotated[
+        str, typer.Option(help="Such as exact_match,token_f1,rouge_l,bleu,chrf,label_accuracy,perplexity.")
+    ] = "",
+    expression: Annotated[str, typer.Option(help="A regular expression that a right answer contains.")] = "",
+    limit: Annotated[int | None, typer.Option(help="So many prompts from the beginning.", min=1)] = None,
+    system: Annotated[str, typer.Option(help="System prompt, for prompts that have none.")] = "",
+    max_tokens: Annotated[int, typer.Option(help="Longest answer.", min=1)] = 200,
+    name: Annotated[str, typer.Option(help="How the batch is called in lists.")] = "",
+    output: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the report there: .md, .csv or .jsonl.")
+    ] = None,
+) -> None:
+    """Measure adapters against their base; the exit status is 2 when some prompts were not answered."""
+    from workbench.cli.evaluation import Wanted
+    from workbench.cli.evaluation import evaluate as measure
+
+    wanted = Wanted(
+        base=base,
+        adapters=(*(run or ()), *(adapter or ())),
+        dataset=dataset,
+        held_out_of=run[0] if run else "",
+        metrics=metrics,
+        expression=expression,
+        limit=limit,
+        system=system,
+        max_tokens=max_tokens,
+        name=name,
+        output=output,
+    )
+    raise typer.Exit(measure(home, wanted))
+
+
 @app.command()
 def key(
     home: HomeOption = None,

@@ -18,6 +18,8 @@ from workbench.runs.comparison import Comparison
 
 if TYPE_CHECKING:
     from workbench.playground import Delta, PaneChoice, Sampling
+    from workbench.playground.batch_records import BatchFigures, BatchRequest, BatchState
+    from workbench.playground.prompt_files import PromptsShown
 
 
 class Remote:
@@ -123,7 +125,41 @@ class Remote:
                     raise WorkbenchError.of(Problem(**problem) for problem in json.loads(data))
                 yield Delta.model_validate_json(data)
 
+    def send_prompts(self, path: Path) -> PromptsShown:
+        from workbench.playground.prompt_files import PromptsShown
+
+        with path.open("rb") as file:
+            found = self._ask("POST", "/api/batches/prompts", params={"name": path.name}, content=file)
+        return PromptsShown.model_validate(found)
+
+    def begin_batch(self, request: BatchRequest) -> BatchState:
+        from workbench.playground.batch_records import BatchState
+
+        return BatchState.model_validate(self._ask("POST", "/api/batches", json=request.model_dump(mode="json")))
+
+    def batch(self, batch_id: str) -> BatchState:
+        from workbench.playground.batch_records import BatchState
+
+        return BatchState.model_validate(self._ask("GET", f"/api/batches/{batch_id}"))
+
+    def stop_batch(self, batch_id: str) -> BatchState:
+        from workbench.playground.batch_records import BatchState
+
+        return BatchState.model_validate(self._ask("POST", f"/api/batches/{batch_id}/stop"))
+
+    def batch_figures(self, batch_id: str) -> BatchFigures:
+        from workbench.playground.batch_records import BatchFigures
+
+        return BatchFigures.model_validate(self._ask("GET", f"/api/batches/{batch_id}/figures"))
+
+    def batch_report(self, batch_id: str, ending: str) -> str:
+        return self._reply("GET", f"/api/batches/{batch_id}/report.{ending}").text
+
     def _ask(self, verb: str, path: str, **options: Any) -> Any:
+        response = self._reply(verb, path, **options)
+        return response.json() if response.content else None
+
+    def _reply(self, verb: str, path: str, **options: Any) -> httpx.Response:
         try:
             response = self._client.request(verb, path, **options)
         except httpx.HTTPError as error:
@@ -133,7 +169,7 @@ class Remote:
             ) from error
         if response.is_error:
             raise _refusal(response)
-        return response.json() if response.content else None
+        return response
 
     def _sent(self, name: str) -> str:
         """What the server calls the dataset `name`, after sending it there if it is a file on this machine."""

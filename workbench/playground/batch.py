@@ -30,6 +30,7 @@ from workbench.playground.batch_records import (
 )
 from workbench.playground.batch_runner import IN_FLIGHT, BatchRunner, missing
 from workbench.playground.prompt_files import PromptSources
+from workbench.playground.report import EXPORTS
 from workbench.playground.service import Playground
 from workbench.runs import Runs
 from workbench.runs.folder import new_id
@@ -111,6 +112,7 @@ class Batches:
             seconds=seconds,
             seconds_left=pending / pace if pace else None,
             tokens_per_second=written / seconds if seconds > 0.5 else None,
+            problem=folder.standing.problem,
         )
 
     def folder(self, id: str) -> BatchFolder:
@@ -125,6 +127,11 @@ class Batches:
         """What its answers come to; significance when it is not being worked on."""
         opened = self._opened(id)
         return opened.scorer.figures(differing=not opened.working)
+
+    def report(self, id: str, ending: str) -> str:
+        """Written as the file that ends in ``csv``, ``jsonl`` or ``md``."""
+        _, write = EXPORTS[ending]
+        return "".join(write(self.folder(id), self.scorer(id), self.figures(id)))
 
     def score_by(self, id: str, scoring: Scoring) -> BatchState:
         """Have other figures; a likelihood that is newly wanted is asked when the batch goes on."""

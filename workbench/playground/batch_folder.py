@@ -28,6 +28,8 @@ class Standing(Record):
     status: BatchStatus
     seconds: float = 0.0
     """Of work so far."""
+    problem: str = ""
+    """Why it stopped by itself."""
 
 
 class BatchFolder:
@@ -76,9 +78,9 @@ class BatchFolder:
         with self._lock:
             return dict(self.answers)
 
-    def stand(self, status: BatchStatus, seconds: float) -> None:
-        """Say where it stands after `seconds` more of work."""
-        self.standing = Standing(status=status, seconds=self.standing.seconds + seconds)
+    def stand(self, status: BatchStatus, seconds: float, problem: str = "") -> None:
+        """Say where it stands after `seconds` more of work; raises `OSError` when that cannot be written."""
+        self.standing = Standing(status=status, seconds=self.standing.seconds + seconds, problem=problem)
         write_whole(self.path / "status.json", self.standing.model_dump_json())
 
     def score_by(self, scoring: Scoring) -> None:

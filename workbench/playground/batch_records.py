@@ -132,6 +132,8 @@ class BatchState(Record):
     seconds_left: float | None
     tokens_per_second: float | None
     """Written by all panes together."""
+    problem: str = ""
+    """Why it stopped by itself."""
 
 
 class MetricFigures(Record):

@@ -6,6 +6,7 @@ was answering is asked again, and with that the engine starts anew.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -57,6 +58,7 @@ class BatchRunner:
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._paused = BatchStatus.STOPPED
+        self._problem = ""
         self._began = time.monotonic()
         self.finished = 0
         """Answers of this attempt."""
@@ -100,10 +102,18 @@ class BatchRunner:
                 with self._places:
                     answer = None if self._stop.is_set() else self._answer(key)
                 if answer is not None:
-                    self.folder.add(answer)
-                    self.finished += 1
+                    self._keep(answer)
         finally:
             self._leave()
+
+    def _keep(self, answer: BatchAnswer) -> None:
+        """Answers that cannot be kept are not worth asking for."""
+        try:
+            self.folder.add(answer)
+            self.finished += 1
+        except OSError as error:
+            self._problem = f"An answer could not be kept: {error.strerror}. Free some space, then go on."
+            self.stop()
 
     def _next(self) -> Key | None:
         with self._lock:
@@ -114,7 +124,9 @@ class BatchRunner:
         with self._lock:
             last = self._at_work == 1
             if last:
-                self.folder.stand(self._paused if self._stop.is_set() else BatchStatus.FINISHED, self.seconds)
+                status = self._paused if self._stop.is_set() else BatchStatus.FINISHED
+                with contextlib.suppress(OSError):  # it is known in memory; on disk it says running: interrupted
+                    self.folder.stand(status, self.seconds, self._problem)
             self._at_work -= 1
 
     def _answer(self, key: Key) -> BatchAnswer | None:

@@ -11,7 +11,7 @@ from workbench.home import Home
 from workbench.records import Record, Run
 from workbench.runs.retention import dispensable
 
-PLACES = ("runs", "datasets", "models", "blueprints", "uploads", "logs")
+PLACES = ("runs", "datasets", "models", "blueprints", "batches", "votes", "uploads", "logs")
 
 
 class DiskUsage(Record):

@@ -37,6 +37,8 @@ STYLES = (
     "playground.css",
     "playground_answers.css",
     "playground_saved.css",
+    "playground_votes.css",
+    "playground_batch.css",
 )
 
 QUEUE_SECONDS = 0.01

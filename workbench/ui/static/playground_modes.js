@@ -4,4 +4,6 @@
 
 export const MODES = [
   { id: "chat", title: "Chat", panes: true, load: () => import("./playground_chat.js") },
+  { id: "blind", title: "Blind", panes: false, load: () => import("./playground_votes.js") },
+  { id: "batch", title: "Batch", panes: false, load: () => import("./playground_batch.js") },
 ];

@@ -7,7 +7,7 @@ import { Poll } from "./poll.js";
 
 const TICK_MS = 3000;
 const LARGEST = 20;
-const PLACES = { runs: "Runs", models: "Converted base models", datasets: "Datasets", blueprints: "Blueprints", uploads: "Uploads on their way", logs: "Logs", other: "Index and settings" };
+const PLACES = { runs: "Runs", models: "Converted base models", datasets: "Datasets", blueprints: "Blueprints", batches: "Batches of prompts", votes: "Blind votes", uploads: "Uploads on their way", logs: "Logs", other: "Index and settings" };
 
 class SystemPage extends HTMLElement {
   connectedCallback() {
