@@ -12,6 +12,7 @@ from peft import PromptTuningConfig
 from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM, PreTrainedModel
 
 from workbench.engine.adapters import WEIGHTS, read_adapter, read_chat_template
+from workbench.engine.own import Own
 from workbench.errors import WorkbenchError
 
 
@@ -26,7 +27,7 @@ def test_pickled_weights_are_refused(tmp_path: Path, make_adapter: MakeAdapter, 
     torch.save({}, folder / "adapter_model.bin")
     (folder / WEIGHTS).unlink()
     with pytest.raises(WorkbenchError, match=r"adapter_model\.bin, which can run code") as refusal:
-        read_adapter("run", folder, model)
+        read_adapter("run", folder, Own.of(model))
     assert "safetensors" in refusal.value.remedy
 
 
@@ -34,7 +35,7 @@ def test_damaged_weights_are_refused(tmp_path: Path, make_adapter: MakeAdapter, 
     folder = make_adapter(tmp_path / "adapter")
     (folder / WEIGHTS).write_bytes((folder / WEIGHTS).read_bytes()[:500])
     with pytest.raises(WorkbenchError, match="cannot be read"):
-        read_adapter("run", folder, model)
+        read_adapter("run", folder, Own.of(model))
 
 
 def test_an_adapter_of_another_base_is_refused_by_shape_and_name(tmp_path: Path, model: PreTrainedModel) -> None:
@@ -44,7 +45,7 @@ def test_an_adapter_of_another_base_is_refused_by_shape_and_name(tmp_path: Path,
     other.save_pretrained(tmp_path / "other")
     folder = save_random_adapter(tmp_path / "other", tmp_path / "adapter")
     with pytest.raises(WorkbenchError) as refusal:
-        read_adapter("run", folder, model)
+        read_adapter("run", folder, Own.of(model))
     told = str(refusal.value)
     assert "belongs to another base model" in told
     assert "is 160 × 64 here, but 96 × 48 in the adapter" in told
@@ -54,10 +55,10 @@ def test_an_adapter_of_another_base_is_refused_by_shape_and_name(tmp_path: Path,
 def test_what_is_no_plain_low_rank_update_is_not_mixed(
     tmp_path: Path, make_adapter: MakeAdapter, model: PreTrainedModel
 ) -> None:
-    assert not read_adapter("run", make_adapter(tmp_path / "plain"), model).unmixable
-    assert not read_adapter("run", make_adapter(tmp_path / "head", target_modules=["lm_head"]), model).unmixable
+    assert not read_adapter("run", make_adapter(tmp_path / "plain"), Own.of(model)).unmixable
+    assert not read_adapter("run", make_adapter(tmp_path / "head", target_modules=["lm_head"]), Own.of(model)).unmixable
     saved = make_adapter(tmp_path / "saved", target_modules=["q_proj"], modules_to_save=["lm_head"])
-    assert "whole weights" in read_adapter("run", saved, model).unmixable
+    assert "whole weights" in read_adapter("run", saved, Own.of(model)).unmixable
 
 
 def test_what_would_change_the_base_for_everybody_is_refused(
@@ -65,14 +66,14 @@ def test_what_would_change_the_base_for_everybody_is_refused(
 ) -> None:
     folder = make_adapter(tmp_path / "pissa", init_lora_weights="pissa")
     with pytest.raises(WorkbenchError, match="saved without conversion"):
-        read_adapter("run", folder, model)
+        read_adapter("run", folder, Own.of(model))
     prompt = save_random_adapter(
         tiny_model_folder,
         tmp_path / "prompt",
         config=PromptTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=3),
     )
     with pytest.raises(WorkbenchError, match="soft prompts"):
-        read_adapter("run", prompt, model)
+        read_adapter("run", prompt, Own.of(model))
 
 
 def test_the_chat_template_beside_it_is_found(tmp_path: Path) -> None:

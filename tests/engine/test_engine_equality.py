@@ -65,7 +65,7 @@ def test_adapters_and_base_side_by_side_equal_each_alone_in_peft(
         ),
         make_adapter(tmp_path / "head", seed=4, target_modules=["lm_head", "embed_tokens", "o_proj"]),
     ]
-    doses = [BASE_DOSE, *(Dose(read_adapter(folder.name, folder, base.model)) for folder in folders)]
+    doses = [BASE_DOSE, *(Dose(read_adapter(folder.name, folder, base.own)) for folder in folders)]
     asked = [ask(base, order(base, prompt, dose)) for prompt, dose in zip(PROMPTS, doses, strict=True)]
     answers = []
     for one in asked:
@@ -80,7 +80,7 @@ def test_dora_is_mixed_with_others(
     base: Base, tiny_model_folder: Path, tmp_path: Path, make_adapter: MakeAdapter
 ) -> None:
     folders = [make_adapter(tmp_path / "dora", seed=5, use_dora=True), make_adapter(tmp_path / "plain", seed=6)]
-    adapters = [read_adapter(folder.name, folder, base.model) for folder in folders]
+    adapters = [read_adapter(folder.name, folder, base.own) for folder in folders]
     assert not any(adapter.unmixable for adapter in adapters)
     asked = [ask(base, order(base, PROMPTS[3], Dose(adapter))) for adapter in adapters]
     for one, folder in zip(asked, folders, strict=True):
@@ -102,7 +102,7 @@ def test_what_cannot_be_mixed_runs_by_switching(
             config=IA3Config(target_modules=["k_proj", "down_proj"], feedforward_modules=["down_proj"]),
         ),
     ]
-    doses = [Dose(read_adapter(folder.name, folder, base.model)) for folder in folders]
+    doses = [Dose(read_adapter(folder.name, folder, base.own)) for folder in folders]
     assert [dose.switched for dose in doses] == [True, False, True, True]
     asked = [ask(base, order(base, PROMPTS[2], dose)) for dose in [*doses, BASE_DOSE]]
     for one, folder in zip(asked, [*folders, None], strict=True):

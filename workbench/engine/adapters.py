@@ -10,7 +10,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,10 +22,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from workbench.adapter_folder import PEFT_WEIGHTS
+from workbench.engine.own import Own
 from workbench.errors import Problem, WorkbenchError
 from workbench.protocol.chat import AdapterFacts
 
-WEIGHTS = "adapter_model.safetensors"
+WEIGHTS = PEFT_WEIGHTS
 _LOW_RANK = re.compile(
     r"base_model\.model\.(?P<module>.+)\.lora_(?P<embedding>embedding_)?(?P<part>A|B|magnitude_vector)(?:\.weight)?"
 )
@@ -77,6 +79,15 @@ class Adapter:
     unmixable: str = ""
     """Why it cannot share a batch with others; empty when it can."""
     modules: Mapping[str, LowRank] = field(default_factory=dict)
+    prefix: tuple[tuple[Tensor, Tensor], ...] = ()
+    """Keys and values that stand before a row's own, layer by layer; (1, heads, virtual tokens, width) each."""
+    changed: bool = False
+    """Whether its folder holds tensors of the base model instead of an adapter of peft's."""
+
+    @property
+    def virtual_tokens(self) -> int:
+        """How many of the context's places its prefix takes."""
+        return self.prefix[0][0].shape[2] if self.prefix else 0
 
     def facts(self, strength: float) -> AdapterFacts:
         """What an answer tells about it."""
@@ -91,20 +102,20 @@ class Adapter:
         )
 
 
-def read_adapter(name: str, folder: Path, model: nn.Module) -> Adapter:
-    """The adapter in `folder`, on the device and in the dtype of `model`.
+def read_adapter(name: str, folder: Path, own: Own) -> Adapter:
+    """peft's adapter in `folder`, on the device and in the dtype of the base model.
 
     Raises `WorkbenchError` when its weights are not safetensors, or were made for another base model.
     """
     config = read_config(folder)
-    weights = _without_copies(_read_weights(folder), model)
+    weights = _without_copies(read_weights(folder), own)
     _refuse_what_cannot_run(config, weights)
     unmixable = _why_unmixable(config, weights)
-    modules = {} if unmixable else _low_rank(config, weights, model)
+    modules = {} if unmixable else _low_rank(config, weights, own)
     return Adapter(
         name=name,
         folder=folder,
-        hash=hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()[:12],
+        hash=combined_hash([folder]),
         method=_method(config),
         rank=getattr(config, "r", None),
         chat_template=read_chat_template(folder),
@@ -145,7 +156,16 @@ def read_chat_template(folder: Path) -> str | None:
     return found if isinstance(found, str) else None
 
 
-def _read_weights(folder: Path) -> dict[str, Tensor]:
+def combined_hash(folders: Sequence[Path]) -> str:
+    """Twelve hex digits of the weights in peft's `folders`."""
+    digest = hashlib.sha256()
+    for folder in folders:
+        digest.update((folder / WEIGHTS).read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def read_weights(folder: Path) -> dict[str, Tensor]:
+    """The tensors in peft's `folder`; raises `WorkbenchError` when they are damaged."""
     try:
         return load_file(folder / WEIGHTS)
     except (OSError, SafetensorError) as error:
@@ -156,12 +176,11 @@ def _read_weights(folder: Path) -> dict[str, Tensor]:
         ) from error
 
 
-def _without_copies(weights: Mapping[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
+def _without_copies(weights: Mapping[str, Tensor], own: Own) -> dict[str, Tensor]:
     """`weights` without unchanged copies of the base's own, which peft saves beside adapters of embeddings."""
-    own = dict(model.named_parameters(remove_duplicate=False))
 
     def is_copy(key: str, tensor: Tensor) -> bool:
-        base = own.get(key.removeprefix("base_model.model.").replace(".base_layer.", "."))
+        base = own.parameters.get(key.removeprefix("base_model.model.").replace(".base_layer.", "."))
         return base is not None and base.shape == tensor.shape and torch.equal(base, tensor.to(base))
 
     return {key: tensor for key, tensor in weights.items() if not is_copy(key, tensor)}
@@ -184,18 +203,16 @@ def _why_unmixable(config: PeftConfig, weights: Mapping[str, Tensor]) -> str:
     return "; ".join(reasons)
 
 
-def _low_rank(config: Any, weights: Mapping[str, Tensor], model: nn.Module) -> dict[str, LowRank]:
-    own = dict(model.named_modules())
-    device = next(model.parameters())
+def _low_rank(config: Any, weights: Mapping[str, Tensor], own: Own) -> dict[str, LowRank]:
     pairs: dict[str, dict[str, Tensor]] = {}
     embeddings = set()
     for key, tensor in weights.items():
         match = _LOW_RANK.fullmatch(key)
         assert match is not None  # _why_unmixable looked at every key
-        pairs.setdefault(match["module"], {})[match["part"]] = tensor.to(device)
+        pairs.setdefault(match["module"], {})[match["part"]] = tensor.to(own.example)
         if match["embedding"]:
             embeddings.add(match["module"])
-    _refuse_other_base(pairs, own)
+    _refuse_other_base(pairs, own.modules)
     modules = {}
     for name, pair in pairs.items():
         down = pair["A"].T.contiguous()
@@ -204,15 +221,13 @@ def _low_rank(config: Any, weights: Mapping[str, Tensor], model: nn.Module) -> d
         if magnitude is None:
             modules[name] = LowRank(down, up, name in embeddings)
         else:
-            ratio = magnitude / _column_norm(own[name], down @ up)
+            ratio = magnitude / _column_norm(own.modules[name], own.parameters[f"{name}.weight"], down @ up)
             modules[name] = LowRank(down, up * ratio, False, ratio - 1)
     return modules
 
 
-def _column_norm(module: nn.Module, update: Tensor) -> Tensor:
+def _column_norm(module: nn.Module, weight: Tensor, update: Tensor) -> Tensor:
     """Length of each output's weights with `update` (in, out): DoRA's denominator (Liu et al. 2024, equation 5)."""
-    weight = module.weight
-    assert isinstance(weight, Tensor)
     by_input = weight.T if isinstance(module, nn.Linear) else weight
     return (by_input + update).square().sum(0).sqrt()
 
@@ -240,15 +255,17 @@ def _scaling(config: Any, module: str, rank: int) -> float:
 
 
 def _refuse_other_base(pairs: Mapping[str, Mapping[str, Tensor]], own: Mapping[str, nn.Module]) -> None:
-    problems = [
-        Problem(message, "Pick the base model it was trained on.", "model")
-        for name, pair in pairs.items()
-        if (message := _mismatch(name, pair, own.get(name)))
-    ]
-    if problems:
-        more = len(problems) - 3
-        shown = problems[:3] + ([Problem(f"{more} more modules do not fit.", "", "model")] if more > 0 else [])
-        raise WorkbenchError.of([Problem("The adapter belongs to another base model.", "", "model"), *shown])
+    wrong = [message for name, pair in pairs.items() if (message := _mismatch(name, pair, own.get(name)))]
+    if wrong:
+        raise other_base(wrong)
+
+
+def other_base(mismatches: Sequence[str]) -> WorkbenchError:
+    """What was learnt does not fit this base model, for these reasons; the first three are told."""
+    shown = [Problem(message, "Pick the base model it was trained on.", "model") for message in mismatches[:3]]
+    more = len(mismatches) - len(shown)
+    rest = [Problem(f"{more} more modules do not fit.", "", "model")] if more > 0 else []
+    return WorkbenchError.of([Problem("The adapter belongs to another base model.", "", "model"), *shown, *rest])
 
 
 def _mismatch(name: str, pair: Mapping[str, Tensor], module: nn.Module | None) -> str:

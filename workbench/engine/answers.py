@@ -95,12 +95,13 @@ class Answers:
         from workbench.engine.sampling import Sampler
 
         base, dose, tokenizer = self._take(request.model, request.base_model)
-        prompt = _prompt(request, tokenizer, base.context_length)
+        context = base.context_length - dose.virtual_tokens
+        prompt = _prompt(request, tokenizer, context)
         order = Order(
             prompt=prompt.tokens,
             dose=dose,
             sampler=Sampler.of(request),
-            limit=room_to_answer(len(prompt.tokens), request.limit, base.context_length),
+            limit=room_to_answer(len(prompt.tokens), request.limit, context),
             stop=request.stop,
             tokenizer=base.tokenizer,
             end_tokens=base.end_tokens,
@@ -132,7 +133,8 @@ class Answers:
         from workbench.engine.scoring import given_answer, score
 
         base, doses, tokenizer = self._take_both(request.model, request.other, request.base_model)
-        given = given_answer(request, tokenizer, base.context_length)
+        context = base.context_length - max(dose.virtual_tokens for dose in doses)
+        given = given_answer(request, tokenizer, context)
         return score(request, given, text_logprobs(base, given.tokens, given.first, doses), tokenizer)
 
     def _take_both(self, model: str, other: str | None, base_model: str | None) -> tuple[Base, tuple[Dose, ...], Any]:

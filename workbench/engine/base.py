@@ -15,10 +15,13 @@ import torch
 from safetensors import SafetensorError
 from transformers import AutoTokenizer, PreTrainedModel
 
+from workbench.adapter_folder import weights_of
 from workbench.config import TrainingConfig
-from workbench.engine.adapters import Adapter, read_adapter
+from workbench.engine.adapters import Adapter
 from workbench.engine.forward import forward_for
+from workbench.engine.layouts import read_learnt
 from workbench.engine.mixing import BASE_DOSE, Dose
+from workbench.engine.own import Own
 from workbench.engine.owner import Owner
 from workbench.engine.packing import pack_linears
 from workbench.errors import WorkbenchError
@@ -38,6 +41,7 @@ class Base:
     def __init__(self, reference: str, folder: Path) -> None:
         self.reference = reference
         self.model = load_model(folder)
+        self.own = Own.of(self.model)
         pack_linears(self.model)
         self.tokenizer = load_tokenizer(folder)
         self.end_tokens = end_tokens(self.model, self.tokenizer)
@@ -57,9 +61,9 @@ class Base:
         if model_id is None:
             return BASE_DOSE
         dose = Dose(self._adapter(model_id.name, model_id.folder(home)), model_id.strength)
-        if dose.switched and dose.strength != 1.0:
+        if not dose.divisible and dose.strength != 1.0:
             raise WorkbenchError(
-                "An adapter that cannot be mixed with others runs at full strength only.",
+                "Only plain low-rank adapters run at other than full strength.",
                 remedy=f"Use {model_id.name}.",
                 field="model",
             )
@@ -71,11 +75,11 @@ class Base:
         del self.model
 
     def _adapter(self, name: str, folder: Path) -> Adapter:
-        weights = folder / "adapter_model.safetensors"
+        written = max((file.stat().st_mtime_ns for file in weights_of(folder) if file.is_file()), default=0)
         with self._reading:
-            key = (name, weights.stat().st_mtime_ns if weights.is_file() else 0)
+            key = (name, written)
             if key not in self._adapters:
-                self._adapters[key] = read_adapter(name, folder, self.model)
+                self._adapters[key] = read_learnt(name, folder, self.own)
             self._adapters.move_to_end(key)
             while len(self._adapters) > MAX_ADAPTERS:
                 self._adapters.popitem(last=False)

@@ -45,8 +45,8 @@ class Forward(Protocol):
     in_pieces: bool
     """Whether a prompt may be read in several stretches."""
 
-    def past(self) -> Any:
-        """An empty memory for a new row."""
+    def past(self, dose: Dose = BASE_DOSE) -> Any:
+        """The memory of a new row: empty, but for a prefix that its dose brings."""
 
     def admit(self, dose: Dose, running: Sequence[Dose]) -> bool:
         """Make ready for a row of `dose`; False while it has to wait for one of those `running`."""
@@ -67,8 +67,12 @@ class FlatForward:
         self.lean: LeanPass | None = None
         """Takes the batches that it knows, where a self-test has shown that it is right."""
 
-    def past(self) -> KeyValues:
-        return KeyValues()
+    def past(self, dose: Dose = BASE_DOSE) -> KeyValues:
+        past = KeyValues()
+        for layer, (keys, values) in enumerate(dose.prefix):
+            past.extend(layer, keys, values)
+        past.advance(dose.virtual_tokens)
+        return past
 
     def admit(self, dose: Dose, running: Sequence[Dose]) -> bool:
         return self._switch.admit(dose, running)
@@ -140,8 +144,11 @@ class RowByRow:
         accepted = inspect.signature(model.forward).parameters
         self._cache_name = "past_key_values" if "past_key_values" in accepted else "cache_params"
 
-    def past(self) -> Memory:
-        return Memory(DynamicCache(config=self._model.config))
+    def past(self, dose: Dose = BASE_DOSE) -> Memory:
+        memory = Memory(DynamicCache(config=self._model.config), begun=bool(dose.prefix))
+        for layer, (keys, values) in enumerate(dose.prefix):
+            memory.cache.update(keys, values, layer)
+        return memory
 
     def admit(self, dose: Dose, running: Sequence[Dose]) -> bool:
         return self._switch.admit(dose, running)

@@ -30,6 +30,21 @@ class Dose:
         """Whether the adapter cannot be mixed, and the model is switched to it instead."""
         return self.adapter is not None and bool(self.adapter.unmixable)
 
+    @property
+    def prefix(self) -> tuple[tuple[Tensor, Tensor], ...]:
+        """Keys and values that its rows begin with, layer by layer."""
+        return self.adapter.prefix if self.adapter is not None else ()
+
+    @property
+    def virtual_tokens(self) -> int:
+        """How many of the context's places they take."""
+        return self.adapter.virtual_tokens if self.adapter is not None else 0
+
+    @property
+    def divisible(self) -> bool:
+        """Whether its strength can be anything but full."""
+        return not self.switched and not self.prefix
+
 
 BASE_DOSE = Dose(None)
 
@@ -54,6 +69,7 @@ class Mixer:
 
     def __init__(self, model: nn.Module) -> None:
         self._model = model
+        self._own = dict(model.named_modules())  # not what another adapter may have put in their places
         self._hooked: dict[str, Any] = {}
         self._adapters: tuple[Adapter, ...] = ()
         self._blends: dict[str, Blend] = {}
@@ -77,8 +93,7 @@ class Mixer:
         self._blends = {name: _blend([adapter.modules.get(name) for adapter in self._adapters]) for name in names}
         for name in names:
             if name not in self._hooked:
-                module = self._model.get_submodule(name)
-                self._hooked[name] = module.register_forward_hook(_Hook(self, name))
+                self._hooked[name] = self._own[name].register_forward_hook(_Hook(self, name))
 
     def add(self, name: str, given: Tensor, output: Tensor, bias: Tensor | None) -> Tensor:
         """`output` of the module plus what the rows' adapters add to it; `bias` is the part DoRA leaves alone."""

@@ -115,7 +115,7 @@ class Owner(threading.Thread):
         except WorkbenchError as error:
             row.tell(Broke(error))
             return True
-        row.past = self._forward.past()
+        row.past = self._forward.past(row.dose)
         self._rows.append(row)
         return True
 

@@ -12,11 +12,14 @@ from typing import Any
 
 import torch
 from peft import PeftModel
+from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from workbench.engine.adapters import Adapter
+from workbench.engine.changed import Swap
 from workbench.engine.mixing import Dose
+from workbench.engine.own import Own
 from workbench.errors import WorkbenchError
 
 
@@ -25,8 +28,10 @@ class Switch:
 
     def __init__(self, model: PreTrainedModel) -> None:
         self._model = model
+        self._own = Own.of(model)
         self._adapter: Adapter | None = None
         self._injected: PeftModel | None = None
+        self._swap: Swap | None = None
         self._before: list[tuple[nn.Module, dict[str, nn.Module | None]]] = []
         """Each module's children as they were: peft's own `unload` leaves whole trained modules in the model."""
 
@@ -66,17 +71,27 @@ class Switch:
 
     @contextlib.contextmanager
     def _off(self) -> Iterator[None]:
-        if self._injected is None:
-            yield
-            return
-        tuner: Any = self._injected.base_model
-        tuner.disable_adapter_layers()
+        tuner: Any = self._injected.base_model if self._injected is not None else None
+        if tuner is not None:
+            tuner.disable_adapter_layers()
+        if self._swap is not None:
+            self._swap.take_out()
         try:
             yield
         finally:
-            tuner.enable_adapter_layers()
+            if tuner is not None:
+                tuner.enable_adapter_layers()
+            if self._swap is not None:
+                self._swap.put_in()
 
     def _put_in(self, adapter: Adapter) -> None:
+        if adapter.changed:
+            self._swap = _swapped(self._model, self._own, adapter)
+        else:
+            self._inject(adapter)
+        self._adapter = adapter
+
+    def _inject(self, adapter: Adapter) -> None:
         self._before = [(module, dict(module._modules)) for module in self._model.modules()]
         try:
             with torch.inference_mode(False):
@@ -88,7 +103,7 @@ class Switch:
                 field="model",
             ) from error
         injected.eval()
-        self._injected, self._adapter = injected, adapter
+        self._injected = injected
 
     def _take_out(self) -> None:
         if self._injected is not None:
@@ -96,4 +111,17 @@ class Switch:
                 module._modules.clear()
                 module._modules.update(children)
             del self._model.peft_config
-            self._injected = self._adapter = None
+        if self._swap is not None:
+            self._swap.take_out()
+        self._injected = self._swap = self._adapter = None
+
+
+def _swapped(model: PreTrainedModel, own: Own, adapter: Adapter) -> Swap:
+    try:
+        return Swap(model, own, adapter.folder)
+    except (OSError, RuntimeError, SafetensorError, KeyError) as error:
+        raise WorkbenchError(
+            f"The changed weights cannot be loaded: {error}",
+            remedy="Train or copy them again; where memory ran out, pick a smaller model.",
+            field="model",
+        ) from error

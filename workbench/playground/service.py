@@ -7,6 +7,7 @@ from collections.abc import Generator, Sequence
 
 import httpx
 
+from workbench.adapter_folder import holds_adapter
 from workbench.engine_process import JSON, EngineProcess
 from workbench.errors import WorkbenchError
 from workbench.playground.external import stream_external
@@ -130,7 +131,7 @@ class Playground:
         name = run.name or run.id
         if run.status == RunStatus.QUEUED:
             return []
-        finished = (self._engine.home.runs / run.id / "adapter" / "adapter_config.json").is_file()
+        finished = holds_adapter(self._engine.home.runs / run.id / "adapter")
         adapter = [PaneChoice(id=run.id, label=name, base_model=run.base_model, kind="run")] if finished else []
         return adapter + [
             PaneChoice(

@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from workbench.adapter_folder import holds_adapter
 from workbench.errors import WorkbenchError
 from workbench.home import Home
 from workbench.protocol.added import adapter_folder, read_added
@@ -71,6 +72,6 @@ class ModelId:
             folder = run / "checkpoints" / self.checkpoint
             folder = folder / "adapter" if (folder / "adapter").is_dir() else folder
             missing = f"The run “{self.run}” has no {self.checkpoint}."
-        if not (folder / "adapter_config.json").is_file():
+        if not holds_adapter(folder):
             raise WorkbenchError(missing, remedy="Wait until it is saved, or pick another one.", field="model")
         return folder

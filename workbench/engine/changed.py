@@ -1,0 +1,94 @@
+"""Changed weights of full fine-tuning and its kin: read, checked, and put in the place of a model's own tensors."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from workbench.adapter_folder import CHANGED_CONFIG, CHANGED_WEIGHTS, ChangedFacts
+from workbench.engine.adapters import Adapter, other_base, read_chat_template
+from workbench.engine.own import Own
+from workbench.engine.packing import Packed
+from workbench.errors import WorkbenchError
+
+
+def read_changed(name: str, folder: Path, own: Own) -> Adapter:
+    """What lies in `folder`, its tensors left on disk; raises `WorkbenchError` when they are of another base model."""
+    try:
+        facts = ChangedFacts.model_validate_json((folder / CHANGED_CONFIG).read_bytes())
+        with safe_open(folder / CHANGED_WEIGHTS, "pt") as file:
+            shapes = {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118
+        with (folder / CHANGED_WEIGHTS).open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+    except (OSError, ValidationError, SafetensorError) as error:
+        raise WorkbenchError(
+            f"The changed weights cannot be read: {error}", remedy="Train or copy them again.", field="model"
+        ) from error
+    wrong = [message for key, shape in shapes.items() if (message := _mismatch(key, shape, own))]
+    if wrong:
+        raise other_base(wrong)
+    return Adapter(
+        name=name,
+        folder=folder,
+        hash=digest[:12],
+        method=facts.method,
+        rank=None,
+        chat_template=read_chat_template(folder),
+        unmixable="it changes the base model's own weights",
+        changed=True,
+    )
+
+
+def _mismatch(key: str, shape: tuple[int, ...], own: Own) -> str:
+    weight = own.parameters.get(key)
+    if weight is None:
+        return f"This base model has no tensor “{key}”."
+    if tuple(weight.shape) != shape:
+        return f"“{key}” is {tuple(weight.shape)} here, but {shape} in the changed weights."
+    return ""
+
+
+class Swap:
+    """The tensors in `folder` for those of the same names in `model`: in and out, any number of times."""
+
+    def __init__(self, model: nn.Module, own: Own, folder: Path) -> None:
+        changed = load_file(folder / CHANGED_WEIGHTS, device=str(own.device))
+        new = {id(own.parameters[name]): _like(tensor, own.parameters[name]) for name, tensor in changed.items()}
+        self._tensors: list[tuple[nn.Module, str, Any, nn.Parameter]] = [
+            (module, name, weight, new[id(weight)])
+            for module in model.modules()
+            for name, weight in module._parameters.items()
+            if id(weight) in new
+        ]
+        touched = {id(module): module for module, *_ in self._tensors}
+        self._packed = {key: module for key, module in touched.items() if "forward" in module.__dict__}
+        self._own_forwards = {key: module.__dict__["forward"] for key, module in self._packed.items()}
+        self._new_forwards: dict[int, Packed] = {}
+        self.put_in()
+        # packed forms are made from the tensors that now stand in the modules
+        self._new_forwards = {key: Packed(module) for key, module in self._packed.items()}  # type: ignore[arg-type]
+        self.put_in()
+
+    def put_in(self) -> None:
+        """Let the model compute with the changed tensors."""
+        for module, name, _, changed in self._tensors:
+            module._parameters[name] = changed
+        for key, forward in self._new_forwards.items():
+            self._packed[key].__dict__["forward"] = forward
+
+    def take_out(self) -> None:
+        """Put back the very tensors that were there."""
+        for module, name, own, _ in self._tensors:
+            module._parameters[name] = own
+        for key, module in self._packed.items():
+            module.__dict__["forward"] = self._own_forwards[key]
+
+
+def _like(tensor: Tensor, own: Tensor) -> nn.Parameter:
+    return nn.Parameter(tensor.to(own.device, own.dtype), requires_grad=False)
