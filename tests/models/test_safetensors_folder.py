@@ -14,6 +14,9 @@ from workbench.models.fetch import local_folder, revision
 from workbench.models.source import open_source
 
 
+BASE_FIELD = "base_model_name_or_path"
+
+
 @pytest.fixture
 def folder(tiny_model_folder: Path, tmp_path: Path) -> Path:
     """A copy that a test may break."""
@@ -46,6 +49,24 @@ def test_the_revision_follows_the_weights(folder: Path, home: Home) -> None:
 def test_pickled_weights_alone_are_refused(folder: Path, home: Home) -> None:
     (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
     assert "pytorch_model.bin" in refusal(folder, home)
+
+
+@pytest.mark.parametrize("layout", ["peft", "peft beside a config", "changed", "pair"])
+def test_an_adapter_in_place_of_a_base_model_is_refused_with_its_base(
+    layout: str, folder: Path, tmp_path: Path, home: Home
+) -> None:
+    adapter = tmp_path / "adapter"
+    places = {"changed": ("changed_weights.json", "base_model"), "pair": ("lora/adapter_config.json", BASE_FIELD)}
+    file, field = places.get(layout, ("adapter_config.json", BASE_FIELD))
+    for path in (adapter / file, adapter / "prefix" / "adapter_config.json") if layout == "pair" else (adapter / file,):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps({field: "org/some-model"}))
+    if layout == "peft beside a config":
+        shutil.copy(folder / "config.json", adapter)
+        shutil.copy(folder / "model.safetensors", adapter / "adapter_model.safetensors")
+    told = refusal(adapter, home)
+    assert "holds an adapter, not a base model" in told
+    assert "org/some-model" in told
 
 
 def test_a_folder_without_weights_is_refused(folder: Path, home: Home) -> None:

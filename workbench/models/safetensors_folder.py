@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from workbench.adapter_folder import CHANGED_WEIGHTS, PEFT_WEIGHTS, base_named_by, holds_adapter
 from workbench.errors import WorkbenchError
 
 _TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model")
@@ -20,6 +21,8 @@ def read_config(folder: Path) -> dict[str, Any]:
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
+        if holds_adapter(folder):
+            raise _an_adapter(folder) from None
         raise _refused(f"{folder} holds no config.json.", "Name the folder that holds the model's files.") from None
     except (ValueError, OSError) as error:
         raise _refused(f"{path} cannot be read: {error}.", "Copy the file anew.") from error
@@ -32,6 +35,8 @@ def require_loadable(folder: Path) -> None:
     """Raise `WorkbenchError` unless the folder can be loaded as it is."""
     read_config(folder)
     weights = sorted(folder.glob("*.safetensors"))
+    if holds_adapter(folder) and {path.name for path in weights} <= {PEFT_WEIGHTS, CHANGED_WEIGHTS}:
+        raise _an_adapter(folder)
     if not weights:
         raise _without_safetensors(folder)
     require_all_shards(folder)
@@ -39,6 +44,15 @@ def require_loadable(folder: Path) -> None:
         require_whole(path)
     if not any((folder / name).is_file() for name in _TOKENIZER_FILES):
         raise _refused(f"{folder} holds no tokenizer.", "Copy the tokenizer's files beside the weights.")
+
+
+def _an_adapter(folder: Path) -> WorkbenchError:
+    base = base_named_by(folder)
+    instead = f"Name its base model, {base}" if base else "Name its base model"
+    return _refused(
+        f"{folder} holds an adapter, not a base model.",
+        f"{instead}; a run can continue the adapter's own run, and the playground talks to it.",
+    )
 
 
 def _without_safetensors(folder: Path) -> WorkbenchError:
