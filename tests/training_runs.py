@@ -14,7 +14,8 @@ from transformers.utils import logging
 from workbench.events import Event, StepLogged
 from workbench.runs.folder import RunFolder
 from workbench.training.__main__ import attempt
-from workbench.training.rows import Rows
+from workbench.training.batches import padded
+from workbench.training.rows import Row, Rows
 from workbench.training.stopping import StopRequest
 
 MakeRun = Callable[..., RunFolder]
@@ -89,3 +90,26 @@ def loss_and_gradients(objective: Any, model: Any, times: int = 1) -> tuple[floa
     found = {name: weight.grad for name, weight in model.named_parameters() if weight.grad is not None}
     model.zero_grad()
     return loss.item(), found
+
+
+def with_lora(model: Any, **options: Any) -> Any:
+    torch.manual_seed(0)
+    adapted = get_peft_model(model, LoraConfig(r=4, target_modules="all-linear", task_type="CAUSAL_LM", **options))
+    for name, weight in adapted.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(weight, std=0.1)
+    return adapted
+
+
+def control_loss(model: Any, rows: list[Row]) -> torch.Tensor:
+    """What transformers itself says: padded, every position projected, labels of -100 where nothing is learnt."""
+    batch = padded(rows)
+    labels = torch.full_like(batch["input_ids"], -100)
+    for line, row in enumerate(rows):
+        labels[line, : len(row.input_ids)] = torch.where(row.trained, row.input_ids, -100)
+    if model.get_base_model().config._attn_implementation not in ("eager", "sdpa"):
+        model.get_base_model().set_attn_implementation("sdpa")
+    loss: torch.Tensor = model(
+        input_ids=batch["input_ids"], attention_mask=batch["attention_mask"], labels=labels, use_cache=False
+    ).loss
+    return loss

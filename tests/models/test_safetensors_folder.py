@@ -13,7 +13,6 @@ from workbench.home import Home
 from workbench.models.fetch import local_folder, revision
 from workbench.models.source import open_source
 
-
 BASE_FIELD = "base_model_name_or_path"
 
 

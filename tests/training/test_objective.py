@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 import torch
-from peft import LoraConfig, PrefixTuningConfig, get_peft_model
-from training_runs import random_rows, untrained
+from peft import PrefixTuningConfig, get_peft_model
+from training_runs import control_loss, random_rows, untrained, with_lora
 from transformers import AutoModelForCausalLM
 
 from workbench.training.attention import SEGMENTS
@@ -21,28 +21,6 @@ from workbench.training.rows import Row, Rows
 
 def load(folder: Path) -> Any:
     return AutoModelForCausalLM.from_pretrained(folder, attn_implementation="sdpa")
-
-
-def with_lora(model: Any, **options: Any) -> Any:
-    torch.manual_seed(0)
-    adapted = get_peft_model(model, LoraConfig(r=4, target_modules="all-linear", task_type="CAUSAL_LM", **options))
-    for name, weight in adapted.named_parameters():
-        if "lora_B" in name:
-            torch.nn.init.normal_(weight, std=0.1)
-    return adapted
-
-
-def control_loss(model: Any, rows: list[Row]) -> torch.Tensor:
-    """What transformers itself says: padded, every position projected, labels of -100 where nothing is learnt."""
-    batch = padded(rows)
-    labels = torch.full_like(batch["input_ids"], -100)
-    for line, row in enumerate(rows):
-        labels[line, : len(row.input_ids)] = torch.where(row.trained, row.input_ids, -100)
-    model.get_base_model().set_attn_implementation("sdpa")
-    loss: torch.Tensor = model(
-        input_ids=batch["input_ids"], attention_mask=batch["attention_mask"], labels=labels, use_cache=False
-    ).loss
-    return loss
 
 
 def gradients(model: Any) -> dict[str, torch.Tensor]:
