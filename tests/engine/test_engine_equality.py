@@ -43,7 +43,7 @@ def test_a_llama_runs_without_its_modules_and_what_is_not_known_there_with_them(
     assert isinstance(forward, FlatForward)
     assert forward.lean is not None
     plain, head = (
-        Dose(read_adapter(name, make_adapter(tmp_path / name, target_modules=modules), base.model))
+        Dose(read_adapter(name, make_adapter(tmp_path / name, target_modules=modules), base.own))
         for name, modules in (("plain", ["q_proj", "up_proj"]), ("head", ["lm_head"]))
     )
     assert forward.lean.known([BASE_DOSE, plain])

@@ -72,7 +72,7 @@ class Base:
     def forget(self) -> None:
         """Drop the weights, so that whoever still holds the object holds nothing large."""
         self._adapters.clear()
-        del self.model
+        del self.model, self.own
 
     def _adapter(self, name: str, folder: Path) -> Adapter:
         written = max((file.stat().st_mtime_ns for file in weights_of(folder) if file.is_file()), default=0)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from workbench.adapter_folder import CHANGED_CONFIG, CHANGED_WEIGHTS, ChangedFacts
 from workbench.engine.adapters import Adapter, other_base, read_chat_template
 from workbench.engine.own import Own
-from workbench.engine.packing import Packed
+from workbench.engine.packing import Pack, Packed, packed_groups
 from workbench.errors import WorkbenchError
 
 
@@ -66,28 +66,31 @@ class Swap:
             for name, weight in module._parameters.items()
             if id(weight) in new
         ]
-        touched = {id(module): module for module, *_ in self._tensors}
-        self._packed = {key: module for key, module in touched.items() if "forward" in module.__dict__}
-        self._own_forwards = {key: module.__dict__["forward"] for key, module in self._packed.items()}
-        self._new_forwards: dict[int, Packed] = {}
+        touched = {id(module) for module, *_ in self._tensors}
+        groups = [group for group in packed_groups(model) if any(id(module) in touched for module in group)]
+        self._own_forwards = [(module, module.__dict__["forward"]) for group in groups for module in group]
+        self._new_forwards: list[tuple[nn.Module, Packed]] = []
         self.put_in()
-        # packed forms are made from the tensors that now stand in the modules
-        self._new_forwards = {key: Packed(module) for key, module in self._packed.items()}  # type: ignore[arg-type]
+        for group in groups:  # from the tensors that now stand in the modules
+            pack = Pack(group)
+            self._new_forwards += [
+                (module, Packed(module, pack, place)) for module, place in zip(group, pack.places, strict=True)
+            ]
         self.put_in()
 
     def put_in(self) -> None:
         """Let the model compute with the changed tensors."""
         for module, name, _, changed in self._tensors:
             module._parameters[name] = changed
-        for key, forward in self._new_forwards.items():
-            self._packed[key].__dict__["forward"] = forward
+        for each, forward in self._new_forwards:
+            each.__dict__["forward"] = forward
 
     def take_out(self) -> None:
         """Put back the very tensors that were there."""
         for module, name, own, _ in self._tensors:
             module._parameters[name] = own
-        for key, module in self._packed.items():
-            module.__dict__["forward"] = self._own_forwards[key]
+        for each, forward in self._own_forwards:
+            each.__dict__["forward"] = forward
 
 
 def _like(tensor: Tensor, own: Tensor) -> nn.Parameter:

@@ -62,23 +62,33 @@ class Packed:
     """Stands in for a linear layer's `forward`."""
 
     def __init__(self, module: nn.Linear, pack: Pack, place: slice) -> None:
-        self._module = module
+        self.module = module
         self.pack = pack
-        self._place = place
+        self.place = place
         self._alone = len(pack.places) == 1
 
     def __call__(self, given: Tensor) -> Tensor:
-        return self.pack(given) if self._alone else self.pack.part(self._place, given)
+        return self.pack(given) if self._alone else self.pack.part(self.place, given)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Callable[[Tensor], Tensor]:
         """A copy of the layer, such as peft makes to train it whole, gets other weights: it computes plainly."""
-        return partial(nn.Linear.forward, memo[id(self._module)])
+        return partial(nn.Linear.forward, memo[id(self.module)])
 
 
 def pack_of(module: nn.Module) -> Pack | None:
     """The pack that `module` reads, if it reads one."""
     forward = module.__dict__.get("forward")
     return forward.pack if isinstance(forward, Packed) else None
+
+
+def packed_groups(model: nn.Module) -> list[list[nn.Linear]]:
+    """The layers of `model` that read packed weights, those of one pack together and in its order."""
+    found: dict[int, list[Packed]] = {}
+    for module in model.modules():
+        forward = module.__dict__.get("forward")
+        if isinstance(forward, Packed):
+            found.setdefault(id(forward.pack), []).append(forward)
+    return [[one.module for one in sorted(group, key=lambda one: one.place.start)] for group in found.values()]
 
 
 @torch.inference_mode()

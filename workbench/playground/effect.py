@@ -10,12 +10,12 @@ import json
 import mmap
 from pathlib import Path
 
+from workbench.adapter_folder import PEFT_WEIGHTS, PREFIX_PART, weights_of
 from workbench.errors import Problem, WorkbenchError
 from workbench.home import Home
 from workbench.protocol.model_ids import ModelId
 from workbench.runs import Runs
 
-WEIGHTS = "adapter_model.safetensors"
 SECOND_FACTORS = ("lora_B", "lora_embedding_B", "hada_w2_a", "lokr_w2_b")
 """Factors that begin as zero and make the whole update zero while they are (LoRA: Hu et al. 2021, section 4.1)."""
 _PART = 2**20
@@ -38,8 +38,8 @@ def likely_causes(home: Home, runs: Runs, model: str) -> list[Problem]:
 
 
 def _untrained(folder: Path) -> bool:
-    weights = folder / WEIGHTS
-    return weights.is_file() and all_zero(weights, SECOND_FACTORS)
+    weights = [file for file in weights_of(folder) if file.name == PEFT_WEIGHTS and file.parent.name != PREFIX_PART]
+    return any(file.is_file() and all_zero(file, SECOND_FACTORS) for file in weights)
 
 
 def _of_run(runs: Runs, model_id: ModelId) -> list[Problem]:
