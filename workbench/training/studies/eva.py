@@ -71,11 +71,26 @@ class Directions:
         self._scatter += float(centred.square().sum())
         self._mean = (self._seen * self._mean + len(batch) * mean) / (self._seen + len(batch)) if self._seen else mean
         self._seen += len(batch)
-        _, values, directions = torch.linalg.svd(torch.cat(rows), full_matrices=False)
-        before, self._values, self.found = self.found, values[: self._count], directions[: self._count]
+        before = self.found
+        self._values, self.found = _main_directions(torch.cat(rows), self._count)
         if before.shape == self.found.shape:
             cosines = (before * self.found).sum(1).abs()
             self.still = bool((cosines >= _STANDS_STILL).all())
+
+
+def _main_directions(rows: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """The `count` largest singular values of `rows` (n, width) and their right singular vectors.
+
+    By the eigenvectors of the smaller of both products, in double precision: many times faster than a decomposition.
+    """
+    exact = rows.double()
+    if len(rows) >= rows.shape[1]:
+        squares, vectors = torch.linalg.eigh(exact.T @ exact)
+        directions = vectors.T.flip(0)[:count]
+    else:
+        squares, vectors = torch.linalg.eigh(exact @ exact.T)
+        directions = nn.functional.normalize(vectors.T.flip(0)[:count] @ exact, dim=1)
+    return squares.flip(0)[:count].clamp_min(0).sqrt().float(), directions.float()
 
 
 @STUDIES.add("eva")
