@@ -19,6 +19,7 @@ from workbench.engine.base import Base, release
 from workbench.engine.layouts import read_learnt
 from workbench.engine.mixing import BASE_DOSE, Dose
 from workbench.errors import WorkbenchError
+from workbench.protocol.chat import AdapterFacts
 
 PROMPT, OTHER = tuple(range(30, 50)), (7, 90, 201, 15)
 
@@ -140,6 +141,13 @@ def test_damaged_changed_weights_are_refused(base: Base, tiny_model_folder: Path
     weights.write_bytes(weights.read_bytes()[:400])
     with pytest.raises(WorkbenchError, match="cannot be read"):
         read_learnt("run", folder, base.own)
+
+
+@pytest.mark.parametrize("kind", ["changed", "prefix", "ia3", "lora"])
+def test_what_a_stream_tells_of_it_can_be_read(kind: str, base: Base, folders: dict[str, Path]) -> None:
+    """Streams leave out what is None."""
+    facts = read_learnt(kind, folders[kind], base.own).facts(1.0)
+    assert AdapterFacts.model_validate_json(facts.model_dump_json(exclude_none=True)) == facts
 
 
 def test_only_plain_low_rank_adapters_are_halved(base: Base, folders: dict[str, Path]) -> None:

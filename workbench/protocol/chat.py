@@ -221,7 +221,8 @@ class AdapterFacts(Record):
     hash: str
     """First 12 hex digits of the SHA-256 of its weights file."""
     method: str
-    rank: int | None
+    rank: int | None = None
+    """None, and left out where answers are streamed, for a method without ranks."""
     strength: float
     mixed: bool
     """Whether it shares a batch with other adapters; else the engine switches to it and back."""
