@@ -11,13 +11,14 @@ import torch
 from engine_homes import save_random_adapter
 from engine_rows import Plain, ask, assert_same, order
 from peft import IA3Config, PrefixTuningConfig
-from plain_loading import plainly_loaded
+from plain_loading import base_model, plainly_loaded
 from safetensors.torch import save_file
 
 from workbench.adapter_folder import CHANGED_CONFIG, CHANGED_WEIGHTS, ChangedFacts, weights_of
 from workbench.engine.base import Base, release
 from workbench.engine.layouts import read_learnt
 from workbench.engine.mixing import BASE_DOSE, Dose
+from workbench.engine.own import Own
 from workbench.errors import WorkbenchError
 from workbench.protocol.chat import AdapterFacts
 
@@ -129,10 +130,9 @@ def test_hooks_survive_an_adapter_that_leaves(folders: dict[str, Path], tiny_mod
 def test_what_belongs_to_another_base_model_is_refused(
     kind: str, folders: dict[str, Path], tiny_gpt2_folder: Path
 ) -> None:
-    loaded = Base("folder:gpt2", tiny_gpt2_folder)
-    release(loaded)
+    other = Own.of(base_model(tiny_gpt2_folder))
     with pytest.raises(WorkbenchError, match="belongs to another base model"):
-        read_learnt("run", folders[kind], loaded.own)
+        read_learnt("run", folders[kind], other)
 
 
 def test_damaged_changed_weights_are_refused(base: Base, tiny_model_folder: Path, tmp_path: Path) -> None:
