@@ -45,9 +45,9 @@ export class BatchForm {
   panes() {
     const { lineup } = this;
     const panes = lineup.seats.map((seat) => ({
-      model: seat.id, base_model: "", endpoint: seat.endpoint, label: lineup.nameOf(seat), system: lineup.systemOf(seat), sampling: seat.sampling,
+      model: seat.id, base_model: seat.base, endpoint: seat.endpoint, label: lineup.nameOf(seat), system: lineup.systemOf(seat), sampling: seat.sampling,
     }));
-    const base = (pane) => pane.model === "base" && !pane.endpoint;
+    const base = (pane) => pane.model === "base" && !pane.endpoint && !pane.base_model;
     return panes.some(base) ? panes : [{ model: "base", label: "Base model", system: lineup.system.trim() }, ...panes];
   }
 

@@ -38,7 +38,7 @@ function parts(facts) {
   const snippet = (title, text) => {
     const code = h("code", {});
     shown.push([code, text]);
-    return h("div", { class: "lw-snippet" }, h("div", { class: "lw-snippet-head" }, h("h3", {}, title), copyButton(() => text, `Copy the ${title} snippet`)), h("pre", { tabindex: "0", "aria-label": title }, code));
+    return h("div", { class: "lw-snippet" }, h("div", { class: "lw-snippet-head" }, h("h2", {}, title), copyButton(() => text, `Copy the ${title} snippet`)), h("pre", { tabindex: "0", "aria-label": title }, code));
   };
   const found = [
     h("p", { class: "lw-note" }, "Everything that speaks OpenAI’s protocol can talk to the base models and adapters here. Whoever has the key can too."),
