@@ -26,6 +26,7 @@ FOUNDATIONS = {
     "records",
     "events",
     "errors",
+    "field_problems",
     "registry",
     "home",
     "presets",

@@ -7,13 +7,14 @@ class) and nowhere else. Contradictions between fields are refused here too. Kno
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError, field_validator, model_validator
 
 from workbench.errors import Problem, WorkbenchError
+from workbench.field_problems import problems_of
 from workbench.records import Blueprint, Module, ParameterCount
 from workbench.registry import Registry
 
@@ -374,14 +375,20 @@ class RunConfig(Part):
     def _early_stopping_has_an_eval_loss(self) -> Self:
         held_out = self.data.validation_share or self.data.validation_dataset
         if self.training.early_stopping is not None and not held_out:
-            raise ValueError("training.early_stopping: no rows are held out whose loss could tell when to end")
+            raise ValueError(
+                "training.early_stopping: no rows are held out whose loss could tell when to end"
+                " | Hold out a share of the rows."
+            )
         return self
 
     @model_validator(mode="after")
     def _evaluations_have_something_to_measure(self) -> Self:
         measured = self.data.validation_share or self.data.validation_dataset or self.samples.prompts
         if self.training.evaluate_every is not None and not measured:
-            raise ValueError("training.evaluate_every: no rows are held out and no sample prompts are asked")
+            raise ValueError(
+                "training.evaluate_every: no rows are held out and no sample prompts are asked"
+                " | Hold out a share of the rows, or write sample prompts."
+            )
         return self
 
     @model_validator(mode="after")
@@ -398,51 +405,6 @@ class RunConfig(Part):
             return cls.model_validate(values)
         except ValidationError as error:
             raise WorkbenchError.of(problems_of(error)) from error
-
-
-def problems_of(error: ValidationError, prefix: Sequence[str] = ()) -> list[Problem]:
-    """Pydantic's errors as `Problem`s, each with the dotted path of its field and a sentence of plain words."""
-    return [_problem(dict(detail), prefix) for detail in error.errors(include_url=False)]
-
-
-def _problem(detail: dict[str, Any], prefix: Sequence[str]) -> Problem:
-    path = ".".join([*prefix, *(str(part) for part in detail["loc"])])
-    bounds: dict[str, Any] = detail.get("ctx") or {}
-    match detail["type"]:
-        case "greater_than":
-            return Problem("This must be more than " + _plain(bounds["gt"]) + ".", "Enter a larger number.", path)
-        case "greater_than_equal":
-            return Problem("This must be at least " + _plain(bounds["ge"]) + ".", "Enter a larger number.", path)
-        case "less_than_equal":
-            return Problem("This must be at most " + _plain(bounds["le"]) + ".", "Enter a smaller number.", path)
-        case "extra_forbidden":
-            return Problem("There is no such setting.", "Remove it, or correct its spelling.", path)
-        case "missing":
-            return Problem("This is needed.", "Fill it in.", path)
-        case "int_parsing" | "int_from_float" | "int_type":
-            return Problem(f"“{detail['input']}” is not a whole number.", "Enter a whole number.", path)
-        case "float_parsing" | "float_type" | "finite_number":
-            return Problem(f"“{detail['input']}” is not a number.", "Enter a number, such as 0.0002.", path)
-        case "string_too_short":
-            return Problem("This is empty.", "Fill it in.", path)
-        case "literal_error":
-            return Problem(f"“{detail['input']}” is not a choice here.", f"Choose {bounds['expected']}.", path)
-        case "value_error":
-            return _own_problem(str(bounds["error"]), path)
-        case _:
-            return Problem(detail["msg"].rstrip(".") + ".", "Correct the value.", path)
-
-
-def _own_problem(message: str, path: str) -> Problem:
-    """A validator of ours may name the field it means: ``training.warmup_steps: the warm-up …``."""
-    field, colon, rest = message.partition(": ")
-    if colon and " " not in field:
-        return Problem(rest[0].upper() + rest[1:] + ".", "Change one of the two.", field)
-    return Problem(message[0].upper() + message[1:] + ".", "Correct the value.", path)
-
-
-def _plain(number: Any) -> str:
-    return f"{number:g}" if isinstance(number, int | float) else str(number)
 
 
 def refuse(problems: Iterable[Problem]) -> None:

@@ -7,8 +7,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from workbench.config import RunConfig, problems_of
+from workbench.config import RunConfig
 from workbench.errors import WorkbenchError
+from workbench.field_problems import problems_of
 
 _TARGETS = ["q_proj", "k_proj", "v_proj"]
 _PACKED = {4: "nf4", 8: "int8", 16: "none"}

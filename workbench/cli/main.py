@@ -15,8 +15,8 @@ from workbench import __version__
 from workbench.cli.connection import SERVER
 from workbench.cli.data_app import data_app
 from workbench.cli.runs_app import HomeOption, RunArgument, runs_app
-from workbench.config import problems_of
 from workbench.errors import WorkbenchError
+from workbench.field_problems import problems_of
 
 app = typer.Typer(
     name="workbench",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pydantic import ValidationError
 
-from workbench.config import problems_of
 from workbench.errors import WorkbenchError
+from workbench.field_problems import problems_of
 from workbench.protocol.chat import ErrorAnswer, ErrorDetail
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import yaml
 from pydantic import Field, ValidationError
 
-from workbench.config import problems_of
 from workbench.errors import WorkbenchError
+from workbench.field_problems import problems_of
 from workbench.records import Record
 from workbench.runs.durable import write_whole
 

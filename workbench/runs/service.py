@@ -14,8 +14,9 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from workbench.config import RunConfig, problems_of
+from workbench.config import RunConfig
 from workbench.errors import WorkbenchError
+from workbench.field_problems import problems_of
 from workbench.home import Home
 from workbench.records import Run, RunStatus
 from workbench.runs import history, labels
