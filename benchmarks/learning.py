@@ -120,18 +120,26 @@ class Bench:
         row = ROWS[name]
         if not row.method:
             return Score(name=name, settings=self.settings, right=self._right(None))
-        run = RunFolder.create(self.home, self._config(row))
-        log = run.log.open("wb")
-        with log:
-            subprocess.run([sys.executable, "-m", "workbench.training", str(run.path)], stdout=log, stderr=log)
+        run = self._trained(self._config(row))
         failed = next((event for event in run.events() if isinstance(event, Failed)), None)
         started = next((event for event in run.events() if isinstance(event, Started)), None)
         if failed or not started:
             reason = failed.message if failed else f"the worker died, see {run.log}"
             return Score(name=name, settings=self.settings, refused=reason)
-        shutil.rmtree(run.checkpoints_dir)
+        shutil.rmtree(run.checkpoints_dir, ignore_errors=True)
         right = self._right(run.adapter)
         return Score(name=name, settings=self.settings, trainable=started.trainable, right=right)
+
+    def _trained(self, config: RunConfig) -> RunFolder:
+        """The run of `config`: one that was finished before, when a benchmark was interrupted, or a new one."""
+        earlier = (RunFolder(path) for path in self.home.runs.iterdir() if (path / "adapter").is_dir())
+        found = next((run for run in earlier if run.config == config), None)
+        if found is not None:
+            return found
+        run = RunFolder.create(self.home, config)
+        with run.log.open("wb") as log:
+            subprocess.run([sys.executable, "-m", "workbench.training", str(run.path)], stdout=log, stderr=log)
+        return run
 
     def _config(self, row: Row) -> RunConfig:
         return RunConfig.parse(
@@ -221,10 +229,10 @@ def _answer_logits(model: Any, batch: Mapping[str, Any]) -> Any:
     """The logits (rows, vocabulary) from which each row's answer is read."""
     import torch
 
-    names = ("input_ids", "position_ids", "attention_mask", "segments")
+    inputs = {name: value for name, value in batch.items() if name not in ("labelled", "targets", "tokens")}
     width = batch["input_ids"].shape[1]
     with torch.no_grad():
-        logits = model(**{name: batch[name] for name in names if name in batch}, use_cache=False).logits
+        logits = model(**inputs, use_cache=False).logits
     own = logits[:, -width:]  # virtual tokens come before a row's own
     return own.reshape(-1, own.shape[-1])[batch["labelled"]]
 

@@ -34,6 +34,11 @@ class Home:
         return self._folder("runs")
 
     @property
+    def range_tests(self) -> Path:
+        """One folder a learning-rate range test, laid out as a run's."""
+        return self._folder("range-tests")
+
+    @property
     def datasets(self) -> Path:
         """One folder a dataset, named by its id."""
         return self._folder("datasets")

@@ -26,6 +26,7 @@ from workbench.playground.votes import VoteBox
 from workbench.records import Blueprint, ParameterCount, Run
 from workbench.runs import Runs
 from workbench.runs.owner import own
+from workbench.runs.range_tests import RangeTest, RangeTests
 from workbench.runs.room import Room
 
 
@@ -81,7 +82,18 @@ class Services:
 
     def submit(self, config: RunConfig) -> Run:
         """Queue a run of `config`; nothing is written when anything is wrong with it."""
-        return self.runs.submit(self.prepare(config))
+        ready = self.prepare(config)
+        self.range_tests.make_way()
+        return self.runs.submit(ready)
+
+    @cached_property
+    def range_tests(self) -> RangeTests:
+        """Searches for a learning rate."""
+        return RangeTests(self.home, self.runs)
+
+    def find_learning_rate(self, config: RunConfig) -> RangeTest:
+        """Begin to try learning rates for a run of `config`, which is checked as one that is to be queued."""
+        return self.range_tests.start(self.prepare(config))
 
 
 def _absent_trackers(config: RunConfig) -> list[Problem]:

@@ -22,6 +22,7 @@ from workbench.playground import Delta, PaneChoice, Sampling
 from workbench.protocol.chat import AdapterFacts, AnswerFacts, Distance
 from workbench.records import EvaluationColumns, Message, MetricsDelta, ParameterCount, Run, RunStatus, StepColumns
 from workbench.runs.comparison import Comparison
+from workbench.runs.range_tests import RangeTest
 
 
 def a_run(run_id: str = "r1", status: RunStatus = RunStatus.RUNNING, **facts: object) -> Run:
@@ -77,6 +78,15 @@ class Scripted:
         return self.looks[0]
 
     def count(self, config: RunConfig) -> ParameterCount:
+        raise NotImplementedError
+
+    def find_learning_rate(self, config: RunConfig) -> RangeTest:
+        raise NotImplementedError
+
+    def range_test(self, test_id: str) -> RangeTest:
+        raise NotImplementedError
+
+    def stop_range_test(self, test_id: str) -> RangeTest:
         raise NotImplementedError
 
     def choices(self) -> Sequence[PaneChoice]:

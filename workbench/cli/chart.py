@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -44,8 +44,13 @@ class Canvas:
         ]
 
 
-def chart(points: Sequence[Point], width: int = 72, height: int = 10) -> str:
-    """`points`, which rise in x, as lines of text with the extremes of both axes; nothing for fewer than two."""
+def chart(
+    points: Sequence[Point], width: int = 72, height: int = 10, shown: Callable[[float], str] = "{:g}".format
+) -> str:
+    """`points`, which rise in x, as lines of text with the extremes of both axes; nothing for fewer than two.
+
+    `shown` says how the ends of the x axis are written.
+    """
     if len(points) < 2:
         return ""
     canvas = Canvas(max(8, width - _LABEL), height)
@@ -56,7 +61,7 @@ def chart(points: Sequence[Point], width: int = 72, height: int = 10) -> str:
         canvas.line(start, end)
     labels = {0: f"{high:.4g}", height - 1: f"{low:.4g}"}
     drawn = [f"{labels.get(row, ''):>{_LABEL - 2}} ⎸{text}" for row, text in enumerate(canvas.rows())]
-    ends = f"{left:g}".ljust(canvas.width - len(f"{right:g}")) + f"{right:g}"
+    ends = shown(left).ljust(canvas.width - len(shown(right))) + shown(right)
     return "\n".join([*drawn, " " * _LABEL + ends])
 
 

@@ -17,6 +17,7 @@ from workbench.config import RunConfig
 from workbench.home import Home
 from workbench.records import Message, MetricsDelta, ParameterCount, Run
 from workbench.runs.comparison import Comparison
+from workbench.runs.range_tests import RangeTest
 
 if TYPE_CHECKING:
     from workbench.playground import Delta, PaneChoice, Sampling
@@ -44,6 +45,9 @@ class Connection(Protocol):
     def label(self, run_id: str, changes: Mapping[str, Any]) -> Run: ...
     def delete(self, run_id: str) -> None: ...
     def count(self, config: RunConfig) -> ParameterCount: ...
+    def find_learning_rate(self, config: RunConfig) -> RangeTest: ...
+    def range_test(self, test_id: str) -> RangeTest: ...
+    def stop_range_test(self, test_id: str) -> RangeTest: ...
     def choices(self) -> Sequence[PaneChoice]: ...
     def stream(
         self, model: str, base_model: str, messages: Sequence[Message], sampling: Sampling
@@ -107,6 +111,15 @@ class Local:
 
     def count(self, config: RunConfig) -> ParameterCount:
         return self._services.count(config)
+
+    def find_learning_rate(self, config: RunConfig) -> RangeTest:
+        return self._services.find_learning_rate(config)
+
+    def range_test(self, test_id: str) -> RangeTest:
+        return self._services.range_tests.get(test_id)
+
+    def stop_range_test(self, test_id: str) -> RangeTest:
+        return self._services.range_tests.stop(test_id)
 
     def choices(self) -> Sequence[PaneChoice]:
         return self._services.playground.choices()

@@ -103,6 +103,18 @@ def train(
     start(config, home, detach=detach, name=name)
 
 
+@app.command("find-learning-rate")
+def find_learning_rate(
+    config: ConfigArgument,
+    home: HomeOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="As data.")] = False,
+) -> None:
+    """Try learning rates for about a minute, and say which one the curve suggests."""
+    from workbench.cli.learning_rate import find_learning_rate as find
+
+    find(config, home, as_json=as_json)
+
+
 app.add_typer(runs_app, name="runs")
 app.add_typer(data_app, name="data")
 

@@ -15,6 +15,7 @@ from workbench.config import RunConfig
 from workbench.errors import Problem, WorkbenchError
 from workbench.records import Dataset, Message, MetricsDelta, ParameterCount, Run
 from workbench.runs.comparison import Comparison
+from workbench.runs.range_tests import RangeTest
 
 if TYPE_CHECKING:
     from workbench.playground import Delta, PaneChoice, Sampling
@@ -47,11 +48,7 @@ class Remote:
         self._client.close()
 
     def submit(self, config: RunConfig) -> Run:
-        values = config.model_dump(mode="json")
-        if self._sends_files:
-            for field in ("dataset", "validation_dataset"):
-                values["data"][field] = self._sent(values["data"][field])
-        return Run.model_validate(self._ask("POST", "/api/runs", json=values))
+        return Run.model_validate(self._ask("POST", "/api/runs", json=self._values(config)))
 
     def go_on(self, run_id: str, changes: Mapping[str, Any], checkpoint: str) -> Run:
         body = {"changes": dict(changes), "checkpoint": checkpoint}
@@ -96,6 +93,15 @@ class Remote:
         """The key of the server's endpoint for programs."""
         told = self._ask("POST", "/api/endpoint/key") if new else self._ask("GET", "/api/endpoint")
         return str(told["key"])
+
+    def find_learning_rate(self, config: RunConfig) -> RangeTest:
+        return RangeTest.model_validate(self._ask("POST", "/api/range-tests", json=self._values(config)))
+
+    def range_test(self, test_id: str) -> RangeTest:
+        return RangeTest.model_validate(self._ask("GET", f"/api/range-tests/{test_id}"))
+
+    def stop_range_test(self, test_id: str) -> RangeTest:
+        return RangeTest.model_validate(self._ask("POST", f"/api/range-tests/{test_id}/stop"))
 
     def choices(self) -> Sequence[PaneChoice]:
         from workbench.playground import PaneChoice
@@ -170,6 +176,14 @@ class Remote:
         if response.is_error:
             raise _refusal(response)
         return response
+
+    def _values(self, config: RunConfig) -> dict[str, Any]:
+        """The config as the server takes it, its files sent ahead."""
+        values = config.model_dump(mode="json")
+        if self._sends_files:
+            for field in ("dataset", "validation_dataset"):
+                values["data"][field] = self._sent(values["data"][field])
+        return values
 
     def _sent(self, name: str) -> str:
         """What the server calls the dataset `name`, after sending it there if it is a file on this machine."""

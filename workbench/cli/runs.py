@@ -25,7 +25,7 @@ START_PATIENCE_SECONDS = 5.0
 
 def train(config_path: Path, home: Path | None, *, detach: bool, name: str | None = None) -> None:
     """Submit the config's run; watch it to its end, or leave it queued."""
-    config = _from_here(config_file.load(config_path), config_path)
+    config = from_here(config_file.load(config_path), config_path)
     if name is not None:
         config = config.model_copy(update={"name": name})
     console = Console()
@@ -37,7 +37,7 @@ def train(config_path: Path, home: Path | None, *, detach: bool, name: str | Non
         report(watch(connection, run.id, console), console)
 
 
-def _from_here(config: RunConfig, config_path: Path) -> RunConfig:
+def from_here(config: RunConfig, config_path: Path) -> RunConfig:
     """A dataset named by a relative path lies beside the config, or in the working directory."""
     name = config.data.dataset
     for folder in (Path.cwd(), config_path.resolve().parent):

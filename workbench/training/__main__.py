@@ -1,5 +1,6 @@
 """``python -m workbench.training RUN_DIR``: the worker process of one run.
 
+With ``--range-test`` before the folder it tries learning rates instead, and trains nothing that is kept.
 Exits with 0 when the run finished or was stopped, with 1 when it failed; the run's last event says which and why.
 """
 
@@ -11,6 +12,7 @@ import os
 import sys
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from workbench.events import Phase
 from workbench.runs.events_log import EventWriter
@@ -21,11 +23,17 @@ from workbench.training.failures import Outcome
 from workbench.training.report import Report
 from workbench.training.stopping import StopRequest
 
+if TYPE_CHECKING:
+    from workbench.training.worker import Worker
+
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 """Names of glibc's ``mallopt``."""
 
 
-def attempt(folder: RunFolder, stop: StopRequest) -> None:
+RANGE_TEST = "--range-test"
+
+
+def attempt(folder: RunFolder, stop: StopRequest, *, range_test: bool = False) -> None:
     """Carry out the run in `folder`, or go on with it; raises what went wrong, after its last event tells it."""
     with ExitStack() as stack:
         stack.enter_context(run_lock(folder))
@@ -35,9 +43,15 @@ def attempt(folder: RunFolder, stop: StopRequest) -> None:
         report = Report(events, pulse)
         report.enter(Phase.STARTING)
         with Outcome(folder, report):
-            from workbench.training.worker import Worker  # nine seconds of torch: told of as a phase, failing as one
+            _worker(range_test)(folder, report, stop).work()
 
-            Worker(folder, report, stop).work()
+
+def _worker(range_test: bool) -> type[Worker]:
+    """Imported when the attempt has begun: nine seconds of torch are told of as a phase, and fail as one."""
+    from workbench.training.range_test import RangeTest
+    from workbench.training.worker import Worker
+
+    return RangeTest if range_test else Worker
 
 
 def set_environment() -> None:
@@ -63,10 +77,10 @@ def keep_allocations_tidy() -> None:
 def main() -> None:
     """The worker of the run whose folder the command line names."""
     set_environment()
-    folder = RunFolder(Path(sys.argv[1]))
+    folder = RunFolder(Path(sys.argv[-1]))
     stop = StopRequest(folder)
     stop.listen()
-    attempt(folder, stop)
+    attempt(folder, stop, range_test=RANGE_TEST in sys.argv)
 
 
 if __name__ == "__main__":

@@ -28,10 +28,15 @@ class Preparation:
         """The dataset the run was given; raises `WorkbenchError` when it is gone."""
         return self._library.resolve(self._config.data.dataset)
 
-    def rows(self, dataset: Dataset, tokenizer: Any) -> tuple[Rows, Rows]:
-        """Training and validation rows; raises `WorkbenchError` when nothing is left to learn from."""
+    def rows(self, dataset: Dataset, tokenizer: Any, most: int | None = None) -> tuple[Rows, Rows]:
+        """Training and validation rows; raises `WorkbenchError` when nothing is left to learn from.
+
+        With `most` no more than so many training rows, taken from all over the dataset, and none to validate on.
+        """
         data = self._config.data
         train, validation = partition(self._library, data.model_copy(update={"dataset": dataset.id}))
+        if most is not None:
+            train, validation = train[:: max(1, len(train) // most)][:most], ()
 
         def encoded(chosen: Iterable[Conversation]) -> Iterator[Encoded]:
             return encode_all(chosen, tokenizer, train_on=data.train_on, max_length=data.max_length)

@@ -24,6 +24,7 @@ from workbench.ui.components.markup import markup
 from workbench.ui.details import Details
 from workbench.ui.method_form import MethodForm
 from workbench.ui.model_finder import ModelFinder
+from workbench.ui.rate_finder import RateFinder
 
 if TYPE_CHECKING:
     from workbench.services import Services
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 ROW_FILES = [".jsonl", ".json", ".csv", ".tsv", ".parquet", ".gz", ".txt", ".ndjson"]
 RECIPE_HELP = "Settings that somebody published, to begin with; everything can be changed afterwards."
 RECENT_MODELS, RUNS_LOOKED_AT = 3, 50
-TRAINING_FIRST = ("epochs", "learning_rate", "batch_size", "max_steps")
+TRAINING_FIRST = ("epochs", "batch_size", "max_steps")
 DATA_FOLDED = tuple(name for name in DataConfig.model_fields if name != "dataset")
 
 
@@ -81,8 +82,12 @@ class RunForm:
                 self._form.add_part("data", DataConfig, [name for name in fields if name != "dataset"])
 
     def _place_training(self) -> None:
-        folded = [name for name in TrainingConfig.model_fields if name not in TRAINING_FIRST]
+        folded = [name for name in TrainingConfig.model_fields if name not in ("learning_rate", *TRAINING_FIRST)]
         with _section("Training"):
+            with gr.Row(equal_height=False):
+                self._form.add_part("training", TrainingConfig, ["learning_rate"])
+                self.rate = RateFinder()
+            self.rate.place_panel()
             with gr.Row(elem_classes="lw-even"):
                 self._form.add_part("training", TrainingConfig, TRAINING_FIRST)
             with gr.Accordion("More training settings", open=False), gr.Row(elem_classes="lw-even"):

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from workbench.web.options import ServeOptions
 
 STATIC = Path(__file__).with_name("static")
-SCRIPTS = ("data.js", "models.js", "count.js", "runs.js", "playground.js", "system.js", "page.js")
+SCRIPTS = ("data.js", "models.js", "count.js", "range_test.js", "runs.js", "playground.js", "system.js", "page.js")
 STYLES = (
     "workbench.css",
     "train.css",

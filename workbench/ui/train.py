@@ -108,10 +108,11 @@ class Train:
         form.finder.wire(self._services.models, form.base_model)
         form.dataset.change(self.choose_dataset, read, [form.dataset_card], **SLOW)
         form.upload.upload(self.add_file, form.upload, [form.dataset, form.dataset_card], **SLOW)
+        form.rate.find.click(self.find_rate, read, [*shown, form.rate.panel], **SLOW)
         side.start.click(self.start, read, [*shown, side.started], **SLOW).then(None, side.started, js=GO_TO_RUN)
         counted(side.open.upload(self.open_yaml, side.open, shown, **SLOW))
         side.save.click(self.save_yaml, read, [*shown, side.yaml], **SLOW).then(None, side.yaml, js=SAVE_FILE)
-        counted(site.load(self.arrive, None, shown, **SLOW))
+        counted(site.load(self.arrive, None, [*shown, form.rate.panel], **SLOW))
 
     def arrive(self, request: gr.Request) -> Updates:
         """The default form, with ``?from=RUN`` the settings of that run, or what the Data page asked for."""
@@ -121,7 +122,8 @@ class Train:
             config = self._services.runs.config(source) if source else asked_for(query)
         except WorkbenchError as error:
             return self._form.fill(RunConfig()) | self._refused(error, {}, "That run cannot be opened")
-        return self._form.fill(config)
+        searching = self._form.rate.going_on(self._services.range_tests)
+        return self._form.fill(config) | {self._form.rate.panel: searching}
 
     def recount(self, values: Values) -> str:
         """The number for what the form says now; a dash and the reason while that is wrong."""
@@ -201,6 +203,15 @@ class Train:
             at_hand = RunConfig()
         shown = self._form.fill(started_from(chosen, at_hand))
         return shown | {self._form.recipe: gr.update(info=f"{chosen.about} Source: {chosen.source}.")}
+
+    def find_rate(self, values: Values) -> Updates:
+        """Begin to search for a learning rate; what keeps it from beginning stands beside the field it means."""
+        panel = self._form.rate.panel
+        try:
+            test = self._services.find_learning_rate(self._form.read(values))
+        except WorkbenchError as error:
+            return self._marked(error, values) | {panel: self._form.rate.refused(error)}
+        return self._marked(None, values) | {panel: self._form.rate.following(test.id)}
 
     def start(self, values: Values) -> Updates:
         """Queue the run and name it; nothing is made when anything is wrong."""

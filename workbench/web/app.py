@@ -17,6 +17,7 @@ from workbench.web import (
     endpoint,
     live,
     models,
+    range_tests,
     run_actions,
     runs,
     system,
@@ -43,6 +44,7 @@ ROOMS = (
     adapters,
     data,
     models,
+    range_tests,
 )
 
 
