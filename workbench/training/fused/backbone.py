@@ -12,7 +12,7 @@ from transformers.models.mistral.modeling_mistral import MistralDecoderLayer
 from transformers.models.qwen2.modeling_qwen2 import Qwen2DecoderLayer
 
 from workbench.training.batches import Batch
-from workbench.training.fused.kernels import Places
+from workbench.training.fused.kernels import stretches
 from workbench.training.fused.layer import Layer, LayerFunction, Positions
 from workbench.training.fused.products import Adapter, Linear, Product
 from workbench.training.packs import PackChoices
@@ -47,7 +47,7 @@ class FusedBackbone:
         cosine, sine = self._model.rotary_emb(states, position_ids=batch["position_ids"])
         half = cosine.shape[-1] // 2
         positions = Positions(
-            cosine[0, :, None, :half].contiguous(), sine[0, :, None, :half].contiguous(), Places.of(batch)
+            cosine[0, :, None, :half].contiguous(), sine[0, :, None, :half].contiguous(), stretches(batch)
         )
         states = states[0]
         for layer in self._layers:

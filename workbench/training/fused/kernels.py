@@ -5,6 +5,7 @@ Shapes: T tokens, H hidden, I intermediate, h heads, d head width. Everything in
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -52,72 +53,97 @@ def rotate_(states: Tensor, cosine: Tensor, sine: Tensor) -> None:
     second.mul_(cosine).addcmul_(kept, sine)
 
 
-class Places(NamedTuple):
-    """Where the rows of a batch end, and which of their tokens are computed once: see `workbench.training.batches`."""
+class Stretch(NamedTuple):
+    """The tokens of one row that are computed for it: places `start` to `end` of T."""
 
-    ends: tuple[int, ...]
-    spread: Tensor | None = None
-    first: Tensor | None = None
-    again: Tensor | None = None
-    """The places in S of tokens that were computed for an earlier row."""
+    start: int
+    end: int
+    before: Tensor | None = None
+    """Where its beginning was computed, for an earlier row."""
+    mask: Tensor | None = None
+    """(own tokens, all tokens), added to the scores: minus infinity at what comes later."""
 
-    @classmethod
-    def of(cls, batch: dict[str, Any]) -> Places:
-        if "spread" not in batch:
-            return cls(batch["segments"])
-        repeated = torch.ones(len(batch["spread"]), dtype=torch.bool)
-        repeated[batch["first"]] = False
-        return cls(batch["segments"], batch["spread"], batch["first"], repeated.nonzero().squeeze(1))
-
-    def in_rows(self, states: Tensor) -> Tensor:
-        """(T, ...) to (S, ...): every row with all its tokens."""
-        return states if self.spread is None else states.index_select(0, self.spread)
-
-    def once(self, states: Tensor) -> Tensor:
-        """(S, ...) to (T, ...): every token where it stands first."""
-        return states if self.first is None else states.index_select(0, self.first)
-
-    def summed(self, states: Tensor) -> Tensor:
-        """(S, ...) to (T, ...): the gradient of `in_rows`."""
-        if self.spread is None or self.again is None:
-            return states
-        return self.once(states).index_add_(0, self.spread[self.again], states[self.again])
-
-    def alone(self, states: Tensor) -> Tensor:
-        """(T, ...) to (S, ...): the gradient of `once`."""
-        if self.first is None:
-            return states
-        return states.new_zeros(self.ends[-1], *states.shape[1:]).index_copy_(0, self.first, states)
+    def whole(self, states: Tensor) -> Tensor:
+        """The row's states with those of its beginning."""
+        own = states[self.start : self.end]
+        return own if self.before is None else torch.cat([states.index_select(0, self.before), own])
 
 
-def attend(query: Tensor, key: Tensor, value: Tensor, places: Places, scale: float) -> tuple[Tensor, list[Tensor]]:
+Rows = tuple[Stretch, ...]
+
+
+def stretches(batch: dict[str, Any]) -> Rows:
+    """Where the rows of a batch lie: see `workbench.training.batches`."""
+    ends = batch["segments"]
+    if "spread" not in batch:
+        return tuple(Stretch(start, end) for start, end in pairwise(ends))
+    return tuple(_stretches(ends, batch["spread"], batch["input_ids"].shape[1]))
+
+
+def _stretches(ends: tuple[int, ...], spread: Tensor, computed: int) -> Iterator[Stretch]:
+    """A row's own tokens are numbered one after the other behind those of the rows before it."""
+    known = 0
+    for start, end in pairwise(ends):
+        places = spread[start:end]
+        shared = int((places < known).sum())
+        own = end - start - shared
+        if not own:
+            continue  # the whole row was computed for others
+        if shared:
+            mask = torch.full((own, shared + own), float("-inf")).triu_(shared + 1)
+            yield Stretch(known, known + own, places[:shared], mask)
+        else:
+            yield Stretch(known, known + own)
+        known += own
+    assert known == computed
+
+
+def attend(query: Tensor, key: Tensor, value: Tensor, rows: Rows, scale: float) -> tuple[Tensor, list[Tensor]]:
     """Causal attention within each row: (T, h, d) three times to (T, h, d), and what the gradient needs."""
-    query, key, value = (places.in_rows(states) for states in (query, key, value))
     output = torch.empty(query.shape, dtype=query.dtype)
     normalisers = []
-    for start, end in pairwise(places.ends):
-        rows = [_heads_first(states[start:end]) for states in (query, key, value)]
-        found, normaliser = _attend(*rows, 0.0, True, scale=scale)
-        output[start:end] = found[0].transpose(0, 1)
+    for row in rows:
+        asked = _heads_first(query[row.start : row.end])
+        keys, values = (_heads_first(row.whole(states)) for states in (key, value))
+        found, normaliser = _attend(asked, keys, values, 0.0, row.mask is None, attn_mask=row.mask, scale=scale)
+        output[row.start : row.end] = found[0].transpose(0, 1)
         normalisers.append(normaliser)
-    return places.once(output), normalisers
+    return output, normalisers
 
 
 def attend_backward(
-    gradient: Tensor, states: tuple[Tensor, Tensor, Tensor, Tensor], normalisers: list[Tensor], places: Places,
+    gradient: Tensor, states: tuple[Tensor, Tensor, Tensor, Tensor], normalisers: list[Tensor], rows: Rows,
     scale: float,
 ) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
     """The gradients of query, key and value; `states` are the three and the output."""
-    states = tuple(places.in_rows(each) for each in states)  # type: ignore[assignment]
-    gradient = places.alone(gradient)
+    query, key, value, output = states
     found = tuple(torch.empty(gradient.shape, dtype=gradient.dtype) for _ in range(3))
-    for (start, end), normaliser in zip(pairwise(places.ends), normalisers, strict=True):
-        query, key, value, output = (_heads_first(each[start:end]) for each in states)
-        upstream = _heads_first(gradient[start:end])
-        parts = _attend_backward(upstream, query, key, value, output, normaliser, 0.0, True, scale=scale)
-        for whole, part in zip(found, parts, strict=True):
-            whole[start:end] = part[0].transpose(0, 1)
-    return places.summed(found[0]), places.summed(found[1]), places.summed(found[2])
+    for row, normaliser in zip(rows, normalisers, strict=True):
+        own = slice(row.start, row.end)
+        parts = _attend_backward(
+            _heads_first(gradient[own]),
+            _heads_first(query[own]),
+            _heads_first(row.whole(key)),
+            _heads_first(row.whole(value)),
+            _heads_first(output[own]),
+            normaliser,
+            0.0,
+            row.mask is None,
+            attn_mask=row.mask,
+            scale=scale,
+        )
+        found[0][own] = parts[0][0].transpose(0, 1)
+        for whole, part in zip(found[1:], parts[1:], strict=True):
+            _hand_out(whole, part[0].transpose(0, 1), row)
+    return found[0], found[1], found[2]
+
+
+def _hand_out(whole: Tensor, part: Tensor, row: Stretch) -> None:
+    """A row's gradient of keys or values: its own are its first, those of its beginning are added to what is there."""
+    shared = 0 if row.before is None else len(row.before)
+    whole[row.start : row.end] = part[shared:]
+    if row.before is not None:
+        whole.index_add_(0, row.before, part[:shared])
 
 
 def _heads_first(rows: Tensor) -> Tensor:

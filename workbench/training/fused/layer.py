@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from workbench.training.fused.kernels import (
-    Places,
+    Rows,
     attend,
     attend_backward,
     rms_norm,
@@ -78,7 +78,7 @@ class Positions(NamedTuple):
 
     cosine: Tensor
     sine: Tensor
-    places: Places
+    rows: Rows
 
 
 class Kept(NamedTuple):
@@ -120,7 +120,7 @@ def run(layer: Layer, states: Tensor, positions: Positions) -> tuple[Tensor, Kep
     query, key, value = layer.heads_of(joined)
     rotate_(query, positions.cosine, positions.sine)
     rotate_(key, positions.cosine, positions.sine)
-    attended, normalisers = attend(query, layer.repeated(key), layer.repeated(value), positions.places, layer.scale)
+    attended, normalisers = attend(query, layer.repeated(key), layer.repeated(value), positions.rows, layer.scale)
     attended = attended.view(len(states), -1)
     out = layer.attention_out.forward(attended)
     between = states + out[:, : states.shape[1]]
@@ -168,7 +168,7 @@ def _attention_back(
         of_attended.view(shape),
         (query, layer.repeated(key), layer.repeated(value), kept.attended.view(shape)),
         kept.normalisers,
-        positions.places,
+        positions.rows,
         layer.scale,
     )
     query.copy_(found[0])
