@@ -55,7 +55,7 @@ def test_the_sliders_give_the_numbers_of_peft(page: Page, some_runs: tuple[str, 
 def test_a_press_makes_a_step_fit(page: Page, some_runs: tuple[str, FakeRuns]) -> None:
     page.goto(some_runs[0])
     expect(page.locator(".lw-verdict-fits")).to_be_visible()
-    page.get_by_role("spinbutton", name="Batch size").fill("4096")
+    page.get_by_role("spinbutton", name="Batch size").fill("768")
     page.get_by_role("spinbutton", name="Batch size").press("Tab")
     expect(page.locator(".lw-verdict-does-not-fit")).to_be_visible()
     change = page.locator("[data-change]").first
