@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from browser_fixtures import Scripted
 from fake_hub import FakeHub, Repository, serve_hub
-from fake_services import FakeRuns
 from huggingface_hub import constants
 from peft import LoraConfig, get_peft_model
 from playwright.sync_api import Page, expect
@@ -35,7 +35,7 @@ def choose_model(page: Page, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_the_sliders_give_the_numbers_of_peft(page: Page, some_runs: tuple[str, FakeRuns], name: str) -> None:
+def test_the_sliders_give_the_numbers_of_peft(page: Page, some_runs: Scripted, name: str) -> None:
     page.goto(some_runs[0])
     number = page.locator(".lw-number")
     expect(number).to_have_text("2,442,240")
@@ -52,7 +52,7 @@ def test_the_sliders_give_the_numbers_of_peft(page: Page, some_runs: tuple[str, 
     expect(page.locator(".lw-sum")).to_contain_text(f"= {counted_by_peft(name, 11, attention):,}")
 
 
-def test_a_press_makes_a_step_fit(page: Page, some_runs: tuple[str, FakeRuns]) -> None:
+def test_a_press_makes_a_step_fit(page: Page, some_runs: Scripted) -> None:
     page.goto(some_runs[0])
     expect(page.locator(".lw-verdict-fits")).to_be_visible()
     page.get_by_role("spinbutton", name="Batch size").fill("768")
@@ -87,9 +87,7 @@ def find_elsewhere(page: Page, tab: str) -> None:
     page.get_by_role("tab", name=tab, exact=True).click()
 
 
-def test_the_hub_is_searched_and_a_model_chosen_and_fetched(
-    page: Page, some_runs: tuple[str, FakeRuns], hub: FakeHub
-) -> None:
+def test_the_hub_is_searched_and_a_model_chosen_and_fetched(page: Page, some_runs: Scripted, hub: FakeHub) -> None:
     page.goto(some_runs[0])
     expect(page.locator(".lw-number")).to_have_text("2,442,240")
     find_elsewhere(page, "Hub")
@@ -104,7 +102,7 @@ def test_the_hub_is_searched_and_a_model_chosen_and_fetched(
     expect(page.get_by_text("Fetched: it is on this machine now.")).to_be_visible()
 
 
-def test_a_config_alone_is_counted(page: Page, some_runs: tuple[str, FakeRuns]) -> None:
+def test_a_config_alone_is_counted(page: Page, some_runs: Scripted) -> None:
     page.goto(some_runs[0])
     expect(page.locator(".lw-number")).to_have_text("2,442,240")
     find_elsewhere(page, "Config")
@@ -114,7 +112,7 @@ def test_a_config_alone_is_counted(page: Page, some_runs: tuple[str, FakeRuns]) 
     expect(page.locator(".lw-number")).to_have_text("8,454,144")
 
 
-def test_a_path_that_leads_nowhere_says_so(page: Page, some_runs: tuple[str, FakeRuns], tmp_path: Path) -> None:
+def test_a_path_that_leads_nowhere_says_so(page: Page, some_runs: Scripted, tmp_path: Path) -> None:
     page.goto(some_runs[0])
     expect(page.locator(".lw-number")).to_have_text("2,442,240")
     find_elsewhere(page, "Path")

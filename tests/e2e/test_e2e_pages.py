@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from fake_services import FakeRuns, example_run
+from browser_fixtures import Scripted
+from fake_services import example_run
 from playwright.sync_api import Page, expect
 
 from workbench import config_file
@@ -17,7 +18,7 @@ def open_train(page: Page, address: str) -> None:
     expect(page.locator(".lw-number")).to_have_text("2,442,240")
 
 
-def test_the_count_moves_with_the_slider_and_the_ticks(page: Page, some_runs: tuple[str, FakeRuns]) -> None:
+def test_the_count_moves_with_the_slider_and_the_ticks(page: Page, some_runs: Scripted) -> None:
     open_train(page, some_runs[0])
     page.get_by_role("slider", name="range slider for Rank").focus()
     page.keyboard.press("ArrowRight")
@@ -28,8 +29,8 @@ def test_the_count_moves_with_the_slider_and_the_ticks(page: Page, some_runs: tu
     expect(page.locator(".lw-number")).to_have_text("967,680")
 
 
-def test_what_is_wrong_stands_beside_its_field(page: Page, some_runs: tuple[str, FakeRuns]) -> None:
-    address, runs = some_runs
+def test_what_is_wrong_stands_beside_its_field(page: Page, some_runs: Scripted) -> None:
+    address, runs, _ = some_runs
     open_train(page, address)
     before = len(runs.runs)
     page.get_by_role("spinbutton", name="Learning rate").fill("0")
@@ -46,9 +47,7 @@ def test_what_is_wrong_stands_beside_its_field(page: Page, some_runs: tuple[str,
     expect(page.locator(".lw-wrong")).to_have_count(0)
 
 
-def test_a_yaml_opens_into_the_form_and_comes_out_the_same(
-    page: Page, some_runs: tuple[str, FakeRuns], tmp_path: Path
-) -> None:
+def test_a_yaml_opens_into_the_form_and_comes_out_the_same(page: Page, some_runs: Scripted, tmp_path: Path) -> None:
     open_train(page, some_runs[0])
     given = config_file.from_yaml(
         "method: {kind: lora, rank: 4, alpha: 32, target_modules: [q_proj, v_proj]}\n"
@@ -68,7 +67,7 @@ def test_a_yaml_opens_into_the_form_and_comes_out_the_same(
     assert config_file.load(saved) == given
 
 
-def test_a_bad_file_is_refused_with_its_lines(page: Page, some_runs: tuple[str, FakeRuns], tmp_path: Path) -> None:
+def test_a_bad_file_is_refused_with_its_lines(page: Page, some_runs: Scripted, tmp_path: Path) -> None:
     open_train(page, some_runs[0])
     path = tmp_path / "bad.jsonl"
     path.write_text('{"question": "a"\n{"question": "b", "answer": ""}\n')
@@ -79,7 +78,7 @@ def test_a_bad_file_is_refused_with_its_lines(page: Page, some_runs: tuple[str, 
     expect(page.get_by_role("alert")).to_contain_text("Line 1")
 
 
-def test_start_leads_to_the_run(page: Page, some_runs: tuple[str, FakeRuns]) -> None:
+def test_start_leads_to_the_run(page: Page, some_runs: Scripted) -> None:
     open_train(page, some_runs[0])
     page.get_by_label("Name How the run").fill("mine")
     page.get_by_role("button", name="Start run").click()
@@ -87,7 +86,7 @@ def test_start_leads_to_the_run(page: Page, some_runs: tuple[str, FakeRuns]) -> 
     expect(page.get_by_role("heading", name="mine")).to_be_visible()
 
 
-def test_a_hidden_page_asks_for_nothing(page: Page, some_runs: tuple[str, FakeRuns]) -> None:
+def test_a_hidden_page_asks_for_nothing(page: Page, some_runs: Scripted) -> None:
     page.goto(f"{some_runs[0]}/runs?run=live")
     expect(page.locator(".lw-plot.js-plotly-plot")).to_be_visible()
     page.evaluate(
@@ -104,8 +103,8 @@ def test_a_hidden_page_asks_for_nothing(page: Page, some_runs: tuple[str, FakeRu
     assert [url for url in asked if "/api/runs/live" in url]
 
 
-def test_the_list_leads_to_a_run_and_back_and_holds_500_runs(page: Page, some_runs: tuple[str, FakeRuns]) -> None:
-    address, runs = some_runs
+def test_the_list_leads_to_a_run_and_back_and_holds_500_runs(page: Page, some_runs: Scripted) -> None:
+    address, runs, _ = some_runs
     page.goto(f"{address}/runs")
     page.get_by_role("link", name="too hot").click()
     expect(page).to_have_url(f"{address}/runs?run=failed")
@@ -120,7 +119,7 @@ def test_the_list_leads_to_a_run_and_back_and_holds_500_runs(page: Page, some_ru
     expect(page.get_by_role("row")).to_have_count(504)
 
 
-def test_an_adapter_that_is_gone_is_never_replaced_by_another(page: Page, some_runs: tuple[str, FakeRuns]) -> None:
+def test_an_adapter_that_is_gone_is_never_replaced_by_another(page: Page, some_runs: Scripted) -> None:
     page.goto(f"{some_runs[0]}/playground?adapters=gone")
     expect(page.get_by_label("Who answers").nth(1).locator("option:checked")).to_have_text(
         "gone: no adapter of this name"
@@ -128,7 +127,7 @@ def test_an_adapter_that_is_gone_is_never_replaced_by_another(page: Page, some_r
     expect(page.get_by_label("Who answers").nth(0).locator("option:checked")).to_have_text("Base model")
 
 
-def test_panes_answer_at_once_and_stop(page: Page, some_runs: tuple[str, FakeRuns]) -> None:
+def test_panes_answer_at_once_and_stop(page: Page, some_runs: Scripted) -> None:
     page.goto(f"{some_runs[0]}/playground?adapters=done")
     panes = page.locator(".lw-pane")
     expect(panes).to_have_count(2)
@@ -146,7 +145,7 @@ def test_panes_answer_at_once_and_stop(page: Page, some_runs: tuple[str, FakeRun
     expect(page.get_by_role("button", name="Send to all")).to_be_enabled()
 
 
-def test_markup_in_prompt_and_answer_stays_text(page: Page, some_runs: tuple[str, FakeRuns]) -> None:
+def test_markup_in_prompt_and_answer_stays_text(page: Page, some_runs: Scripted) -> None:
     page.goto(f"{some_runs[0]}/playground?adapters=done")
     page.get_by_role("textbox", name="Prompt", exact=True).fill(
         "<img src=x onerror=document.title='owned'><form action=//evil>"
@@ -157,7 +156,7 @@ def test_markup_in_prompt_and_answer_stays_text(page: Page, some_runs: tuple[str
     assert "owned" not in page.title()
 
 
-def test_panes_come_and_go_and_the_address_reopens_them(page: Page, some_runs: tuple[str, FakeRuns]) -> None:
+def test_panes_come_and_go_and_the_address_reopens_them(page: Page, some_runs: Scripted) -> None:
     page.goto(f"{some_runs[0]}/playground")
     expect(page.locator(".lw-pane")).to_have_count(2)
     page.get_by_role("button", name="Add a pane").click()
@@ -168,7 +167,7 @@ def test_panes_come_and_go_and_the_address_reopens_them(page: Page, some_runs: t
     expect(page.locator(".lw-pane")).to_have_count(2)
 
 
-def test_the_content_policy_holds_in_the_browser(page: Page, some_runs: tuple[str, FakeRuns]) -> None:
+def test_the_content_policy_holds_in_the_browser(page: Page, some_runs: Scripted) -> None:
     page.goto(f"{some_runs[0]}/runs")
     blocked = page.evaluate("() => fetch('https://example.org/').then(() => 'sent', () => 'blocked')")
     assert blocked == "blocked"
@@ -180,14 +179,14 @@ def test_the_content_policy_holds_in_the_browser(page: Page, some_runs: tuple[st
     assert violations == "img-src"
 
 
-def test_settings_of_a_run_fill_the_form(page: Page, some_runs: tuple[str, FakeRuns]) -> None:
-    address, runs = some_runs
+def test_settings_of_a_run_fill_the_form(page: Page, some_runs: Scripted) -> None:
+    address, runs, _ = some_runs
     runs.configs["done"] = config_file.from_yaml("method: {kind: lora, rank: 2}")
     page.goto(f"{address}/?from=done")
     expect(page.locator(".lw-number")).to_have_text("610,560")
 
 
-def test_nothing_is_fetched_from_elsewhere(page: Page, some_runs: tuple[str, FakeRuns]) -> None:
+def test_nothing_is_fetched_from_elsewhere(page: Page, some_runs: Scripted) -> None:
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     for path in ("", "/runs", "/runs?run=live", "/playground"):
