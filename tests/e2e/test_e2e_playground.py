@@ -284,7 +284,10 @@ def test_panes_scroll_together_while_that_is_wanted(page: Page, adapters: str) -
     turns.nth(0).evaluate("element => element.scrollTo(0, 0)")
     page.wait_for_function("() => document.querySelectorAll('.lw-turns')[1].scrollTop === 0")
     page.get_by_label("Linked scrolling").uncheck()
-    turns.nth(0).evaluate("element => element.scrollTo(0, element.scrollHeight)")
+    turns.nth(0).evaluate(
+        "element => new Promise(told => { element.addEventListener('scroll', () => requestAnimationFrame(told),"
+        " { once: true }); element.scrollTo(0, element.scrollHeight); })"
+    )
     page.get_by_label("Linked scrolling").check()
     assert (turns.nth(0).evaluate(scrolled), turns.nth(1).evaluate(scrolled)) == (pytest.approx(1, abs=0.01), 0)
     turns.nth(0).evaluate("element => element.scrollBy(0, -40)")
