@@ -147,6 +147,13 @@ export class Pane {
     if (done !== null) this.progress.value = done;
   }
 
+  /** Scroll there because another pane was scrolled. */
+  followTo(place) {
+    const before = this.said.scrollTop;
+    this.said.scrollTop = place;
+    if (this.said.scrollTop !== before) this.followedTo = this.said.scrollTop;
+  }
+
   follow(wanted) {
     if (wanted) this.said.scrollTop = this.said.scrollHeight;
   }

@@ -40,17 +40,16 @@ export class ChatView {
     for (const pane of this.chat.panes) pane.answers.forEach((answer) => answer.draw());
   }
 
-  /** One pane was scrolled: the others follow, each by its own length. */
+  /** One pane was scrolled: the others follow, each by its own length; their own following is not followed again. */
   scrolled(pane) {
-    if (!this.link.checked || (this.leader && this.leader !== pane) || pane.busy) return;
-    this.leader = pane;
     const { said } = pane;
+    const echo = pane.followedTo !== undefined && Math.abs(said.scrollTop - pane.followedTo) < 2;
+    pane.followedTo = undefined;
+    if (!this.link.checked || echo || pane.busy) return;
     const share = said.scrollTop / Math.max(1, said.scrollHeight - said.clientHeight);
     for (const other of this.chat.panes) {
-      if (other !== pane) other.said.scrollTop = share * (other.said.scrollHeight - other.said.clientHeight);
+      if (other !== pane) other.followTo(share * (other.said.scrollHeight - other.said.clientHeight));
     }
-    clearTimeout(this.release);
-    this.release = setTimeout(() => { this.leader = null; }, 120);
   }
 }
 
