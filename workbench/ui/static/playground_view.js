@@ -8,7 +8,7 @@ const KINDS = [["text", "Text"], ["markdown", "Markdown"], ["tokens", "Tokens ag
 
 export class ChatView {
   constructor(chat) {
-    Object.assign(this, { chat, kind: "text", against: null, leader: null });
+    Object.assign(this, { chat, kind: "text", against: null });
     this.menu = h("select", { onchange: () => this.choose(this.menu.value) });
     this.link = h("input", { type: "checkbox", checked: true });
     this.legend = h("div", { hidden: true });
