@@ -23,6 +23,7 @@ from workbench.runs.folder import RunFolder
 from workbench.training.adapter import attach, count_parameters, write_adapter
 from workbench.training.checkpoints import Checkpoints, read_progress
 from workbench.training.continuation import learnt_by
+from workbench.training.file_pages import release_pages
 from workbench.training.flow import Flow
 from workbench.training.learnt import Learnt
 from workbench.training.machine import Machine, compile_layers, find_machine
@@ -82,6 +83,8 @@ class Worker:
         dataset, train, validation = self._prepare(model_folder)
         subject = self._initialise(model_folder, machine, train)
         trainer = self._trainer(subject, dataset, train, validation, machine)
+        if trainer.lesson.objective.fused:  # whose layers have taken the weights over
+            release_pages(model_folder)
         self._write_environment(trainer.lesson, subject, dataset)
         self._train(trainer, subject)
 
