@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from peft import get_peft_model
+from plain_clock import Clock
 from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import DataLoader
-from transformers import AutoModelForCausalLM, AutoTokenizer, Trainer, TrainerCallback, TrainingArguments, set_seed
+from transformers import AutoModelForCausalLM, AutoTokenizer, Trainer, TrainingArguments, set_seed
 
 from workbench.config import RunConfig
 from workbench.data import DatasetLibrary
@@ -52,27 +52,6 @@ class PlainTrainer(Trainer):
     def training_step(self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None) -> torch.Tensor:
         self.tokens = int(inputs["attention_mask"].sum())
         return super().training_step(model, inputs, num_items_in_batch)
-
-
-class Clock(TrainerCallback):
-    """Seconds, loss and tokens of each step."""
-
-    def __init__(self) -> None:
-        self.steps: list[dict[str, float]] = []
-        self.trainer: PlainTrainer | None = None
-        self._began = 0.0
-        self._seconds = 0.0
-
-    def on_step_begin(self, *_: Any, **__: Any) -> None:
-        self._began = time.perf_counter()
-
-    def on_step_end(self, *_: Any, **__: Any) -> None:
-        self._seconds = time.perf_counter() - self._began
-
-    def on_log(self, *_: Any, **told: Any) -> None:
-        logs = told["logs"]
-        if "loss" in logs and self.trainer:
-            self.steps.append({"loss": logs["loss"], "tokens": self.trainer.tokens, "seconds": self._seconds})
 
 
 def main(home: Home, config: RunConfig, told: Path) -> None:

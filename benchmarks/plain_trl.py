@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import torch
 from datasets import Dataset
 from peft import LoraConfig
+from plain_clock import Clock
 from torch.utils.data import SequentialSampler
-from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback
+from transformers import AutoModelForCausalLM, AutoTokenizer
 from trl import SFTConfig, SFTTrainer
 
 
@@ -30,27 +30,6 @@ class InOrder(SFTTrainer):  # type: ignore[misc]
         self.tokens = int(inputs["attention_mask"].sum())
         loss: torch.Tensor = super().training_step(model, inputs, num_items_in_batch)
         return loss
-
-
-class Clock(TrainerCallback):
-    """Seconds, loss and tokens of each step."""
-
-    def __init__(self) -> None:
-        self.steps: list[dict[str, float]] = []
-        self.trainer: InOrder | None = None
-        self._began = 0.0
-        self._seconds = 0.0
-
-    def on_step_begin(self, *_: Any, **__: Any) -> None:
-        self._began = time.perf_counter()
-
-    def on_step_end(self, *_: Any, **__: Any) -> None:
-        self._seconds = time.perf_counter() - self._began
-
-    def on_log(self, *_: Any, **told: Any) -> None:
-        logs = told["logs"]
-        if "loss" in logs and self.trainer:
-            self.steps.append({"loss": logs["loss"], "tokens": self.trainer.tokens, "seconds": self._seconds})
 
 
 def main(asked: dict[str, Any], told: Path) -> None:

@@ -9,12 +9,11 @@ import pytest
 from workbench.config import TrainingConfig
 from workbench.training.hardware import Hardware, Ways, ways
 
-GB = 2**30
 EVERYTHING = frozenset({"kernels", "triton", "bitsandbytes"})
-T4 = Hardware(device="cuda", name="Tesla T4", capability=(7, 5), memory=15 * GB, packages=EVERYTHING)
-RTX_4090 = Hardware(device="cuda", name="RTX 4090", capability=(8, 9), memory=24 * GB, packages=EVERYTHING)
-A100 = Hardware(device="cuda", name="A100-SXM4-80GB", capability=(8, 0), memory=80 * GB, packages=EVERYTHING)
-H100 = Hardware(device="cuda", name="H100 80GB HBM3", capability=(9, 0), memory=80 * GB, packages=EVERYTHING)
+T4 = Hardware(device="cuda", name="Tesla T4", capability=(7, 5), packages=EVERYTHING)
+RTX_4090 = Hardware(device="cuda", name="RTX 4090", capability=(8, 9), packages=EVERYTHING)
+A100 = Hardware(device="cuda", name="A100-SXM4-80GB", capability=(8, 0), packages=EVERYTHING)
+H100 = Hardware(device="cuda", name="H100 80GB HBM3", capability=(9, 0), packages=EVERYTHING)
 LAPTOP = Hardware(device="cpu", name="laptop", flags=frozenset({"avx2", "fma"}), cores=8)
 SAPPHIRE_RAPIDS = Hardware(device="cpu", name="Xeon", flags=frozenset({"avx512f", "amx_bf16", "avx512_bf16"}), cores=32)
 

@@ -28,8 +28,6 @@ class Hardware(Record):
     name: str
     capability: tuple[int, int] | None = None
     """Of the GPU."""
-    memory: int = 0
-    """Bytes on the device."""
     flags: frozenset[str] = frozenset()
     """Of the CPU."""
     cores: int = 1

@@ -96,12 +96,10 @@ def this_hardware() -> Hardware:
     packages = frozenset(name for name in ("kernels", "triton", "bitsandbytes") if find_spec(name))
     cores = len(os.sched_getaffinity(0))
     if torch.cuda.is_available():
-        _, memory = torch.cuda.mem_get_info()
         return Hardware(
             device="cuda",
             name=torch.cuda.get_device_name(),
             capability=torch.cuda.get_device_capability(),
-            memory=memory,
             cores=cores,
             packages=packages,
         )
