@@ -83,8 +83,8 @@ def from_yaml(text: str) -> RunConfig:
     return RunConfig.parse(values)
 
 
-class _Loader(yaml.SafeLoader):
-    """Plain YAML, with three surprises of version 1.1 taken out.
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """Plain YAML, read by libyaml where PyYAML brings it, with three surprises of version 1.1 taken out.
 
     ``2e-4`` is a number and not text, ``no`` is text and not false, and a key that stands twice is refused.
     """
@@ -96,7 +96,8 @@ class _Loader(yaml.SafeLoader):
             if key in seen:
                 raise yaml.constructor.ConstructorError(None, None, f"“{key}” stands twice", key_node.start_mark)
             seen.add(key)
-        return super().construct_mapping(node, deep)
+        mapping: dict[Any, Any] = super().construct_mapping(node, deep)
+        return mapping
 
 
 _BOOL, _FLOAT = "tag:yaml.org,2002:bool", "tag:yaml.org,2002:float"

@@ -18,6 +18,7 @@ from transformers import AutoTokenizer, PreTrainedModel
 from workbench.adapter_folder import weights_of
 from workbench.config import TrainingConfig
 from workbench.engine.adapters import Adapter
+from workbench.engine.apart import apart
 from workbench.engine.forward import forward_for
 from workbench.engine.layouts import read_learnt
 from workbench.engine.mixing import BASE_DOSE, Dose
@@ -79,7 +80,7 @@ class Base:
         with self._reading:
             key = (name, written)
             if key not in self._adapters:
-                self._adapters[key] = read_learnt(name, folder, self.own)
+                self._adapters[key] = apart(lambda: read_learnt(name, folder, self.own))
             self._adapters.move_to_end(key)
             while len(self._adapters) > MAX_ADAPTERS:
                 self._adapters.popitem(last=False)

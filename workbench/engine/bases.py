@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from workbench.engine.apart import apart
 from workbench.errors import WorkbenchError
 from workbench.home import Home
 from workbench.protocol.engine import EnginePhase, LoadedModel
@@ -122,7 +123,7 @@ class Bases:
             from workbench.engine.base import Base
 
             self._say(reference, EnginePhase.LOADING_MODEL, f"reading the weights{again}")
-            base = Base(reference, folder)
+            base = apart(lambda: Base(reference, folder))
         except WorkbenchError as error:
             self._say(reference, EnginePhase.FAILED, error.message)
             raise
