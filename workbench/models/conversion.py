@@ -10,6 +10,7 @@ import hashlib
 import json
 import shutil
 import tempfile
+from functools import lru_cache
 from pathlib import Path
 
 from filelock import FileLock
@@ -155,6 +156,12 @@ def _require_disk(file: Path, folder: Path) -> None:
 
 
 def _sha256(path: Path) -> str:
+    return _hash_of(path, *_state(path))
+
+
+@lru_cache(maxsize=64)
+def _hash_of(path: Path, size: int, modified_ns: int) -> str:
+    """Computed once a process for a file that has not changed since."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -26,6 +26,8 @@ from workbench.training.rows import Row, Rows
 
 _PROBE_ROWS = 2
 _PROBE_TOKENS = 24
+_NOTHING = 0.01
+"""Of the largest gradient: what is smaller is mostly cancelled, so that its own rounding says little."""
 _ELSEWHERE = ("summary_", "classifier_")
 """How settings begin that belong to heads which no causal model has."""
 _INPUTS = ("input_ids", "position_ids", "attention_mask", "segments", "spread", "first")
@@ -121,17 +123,31 @@ def _choose(model: Any, rows: Rows, *, alike: bool) -> Objective:
     if _prompt_learning(model):
         return Objective(model, padded, "whole", "the method puts virtual tokens before each row")
     probe = [_shortened(rows[index]) for index in range(min(_PROBE_ROWS, len(rows)))]
-    reason = _cannot_flatten(plain, probe, rows.longest)
+    reason = _too_long(plain, rows.longest)
+    swiftest = None if reason else _fused(plain, probe, alike)
+    if swiftest:
+        return swiftest
+    reason = reason or _cannot_flatten(plain, probe)
     collate = padded if reason else flattened
     careful = Objective(plain, collate, "module", reason)
     chunked = Objective(plain, collate, "chunked", reason)
-    if not _plain_head(plain) or not _agree(careful, chunked, collate(probe)):
-        return _sharing(careful, probe) if alike and not reason else careful
-    if reason:
-        return chunked
-    fused = replace(chunked, fused=fuse(plain))
-    fastest = fused if fused.fused and _same_gradients(chunked, fused, probe) else chunked
-    return _sharing(fastest, probe) if alike else fastest
+    chosen = chunked if _plain_head(plain) and _agree(careful, chunked, collate(probe)) else careful
+    return _sharing(chosen, probe) if alike and not reason else chosen
+
+
+def _fused(model: Any, probe: Sequence[Row], alike: bool) -> Objective | None:
+    """The fastest way of all, compared as a whole with the model's own, padded one; None where it is not for it."""
+    fused = fuse(model) if _plain_head(model) else None
+    if fused is None:
+        return None
+    share = alike and not _drops_at_random(model)
+    swiftest = Objective(model, shared if share else flattened, "chunked", fused=fused)
+    rows = [*probe, _beginning_of(probe[0])] if share else probe
+    if not _same_gradients(Objective(model, padded, "module"), swiftest, rows):
+        return None
+    attention.register()
+    model.set_attn_implementation(attention.SEGMENTS)  # for the modules, which share the weights
+    return swiftest
 
 
 def _sharing(chosen: Objective, probe: Sequence[Row]) -> Objective:
@@ -172,11 +188,16 @@ def _shortened(row: Row) -> Row:
     return Row(tokens, torch.ones(len(tokens), dtype=torch.bool))
 
 
-def _cannot_flatten(model: Any, probe: Sequence[Row], longest: int) -> str:
-    """Switches the model to segment attention; the reason why it was switched back, or nothing."""
+def _too_long(model: Any, longest: int) -> str:
+    """Why rows cannot lie behind one another, where the model's attention looks back less far; or nothing."""
     window = _window(model.config.get_text_config())
-    if window is not None and longest > window:
-        return f"the model's attention window of {window} tokens is shorter than the longest row"
+    if window is None or longest <= window:
+        return ""
+    return f"the model's attention window of {window} tokens is shorter than the longest row"
+
+
+def _cannot_flatten(model: Any, probe: Sequence[Row]) -> str:
+    """Switches the model to segment attention; the reason why it was switched back, or nothing."""
     before = model.config._attn_implementation
     expected = _probe_logits(Objective(model, padded, "module"), padded(probe))
     attention.register()
@@ -227,7 +248,8 @@ def _same_gradients(known: Objective, fast: Objective, rows: Sequence[Row]) -> b
             weight.add_(torch.randn(weight.shape, generator=generator), alpha=0.02)
     try:
         expected, found = (_gradients(each, rows, weights) for each in (known, fast))
-        return all(_same(one, other) for one, other in zip(found, expected, strict=True))
+        least = _NOTHING * max((float(gradient.norm()) for gradient in expected if gradient is not None), default=0.0)
+        return all(_same(one, other, least) for one, other in zip(found, expected, strict=True))
     finally:
         with torch.no_grad():
             torch._foreach_copy_(weights, before)
@@ -238,8 +260,8 @@ def _gradients(objective: Objective, rows: Sequence[Row], weights: Sequence[Tens
     return torch.autograd.grad(objective(batch), weights, allow_unused=True)
 
 
-def _same(found: Tensor | None, expected: Tensor | None) -> bool:
-    return found is expected if found is None or expected is None else not _differ(found, expected)
+def _same(found: Tensor | None, expected: Tensor | None, least: float) -> bool:
+    return found is expected if found is None or expected is None else not _differ(found, expected, least)
 
 
 def _probe_logits(objective: Objective, batch: Batch) -> Tensor:
@@ -260,8 +282,8 @@ def _on(device: torch.device, batch: Batch) -> Batch:
     return {name: value.to(device) if isinstance(value, Tensor) else value for name, value in batch.items()}
 
 
-def _differ(found: Tensor, expected: Tensor) -> bool:
-    """More than rounding: relative error above 2e-4 in single precision, 0.05 in half."""
+def _differ(found: Tensor, expected: Tensor, least: float = 1e-30) -> bool:
+    """More than rounding: error above 2e-4 of the tensor in single precision, 0.05 in half, or of `least` if larger."""
     tolerance = 2e-4 if expected.dtype == torch.float32 else 0.05
-    scale = (expected - expected.mean()).float().norm().clamp_min(1e-30)
+    scale = (expected - expected.mean()).float().norm().clamp_min(least)
     return bool((found - expected).float().norm() > tolerance * scale)

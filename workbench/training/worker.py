@@ -23,7 +23,6 @@ from workbench.runs.folder import RunFolder
 from workbench.training.adapter import attach, count_parameters, write_adapter
 from workbench.training.checkpoints import Checkpoints, read_progress
 from workbench.training.continuation import learnt_by
-from workbench.training.file_pages import release_pages
 from workbench.training.flow import Flow
 from workbench.training.learnt import Learnt
 from workbench.training.machine import Machine, compile_layers, find_machine
@@ -67,6 +66,7 @@ class Worker:
         self.home = Home(folder.path.parent.parent)
         self.report = report
         self.stop = stop
+        self._read_tokenizers: dict[Path, Any] = {}
 
     @property
     def _start(self) -> StartingPoint | None:
@@ -83,8 +83,6 @@ class Worker:
         dataset, train, validation = self._prepare(model_folder)
         subject = self._initialise(model_folder, machine, train)
         trainer = self._trainer(subject, dataset, train, validation, machine)
-        if trainer.lesson.objective.fused:  # whose layers have taken the weights over
-            release_pages(model_folder)
         self._write_environment(trainer.lesson, subject, dataset)
         self._train(trainer, subject)
 
@@ -111,8 +109,11 @@ class Worker:
         return dataset, *preparation.rows(dataset, self._tokenizer(model_folder))
 
     def _tokenizer(self, model_folder: Path) -> Any:
-        """The base model's, with the run's chat template, which is saved with the adapter."""
-        return templated(AutoTokenizer.from_pretrained(model_folder), self.config.data.chat_template)
+        """The base model's, with the run's chat template, which is saved with the adapter; read once."""
+        if model_folder not in self._read_tokenizers:
+            tokenizer = AutoTokenizer.from_pretrained(model_folder)
+            self._read_tokenizers[model_folder] = templated(tokenizer, self.config.data.chat_template)
+        return self._read_tokenizers[model_folder]
 
     def _initialise(self, model_folder: Path, machine: Machine, train: Rows) -> Subject:
         reading = self._reading(train)

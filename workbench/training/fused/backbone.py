@@ -12,7 +12,7 @@ from transformers.models.mistral.modeling_mistral import MistralDecoderLayer
 from transformers.models.qwen2.modeling_qwen2 import Qwen2DecoderLayer
 
 from workbench.training.batches import Batch
-from workbench.training.fused.kernels import stretches
+from workbench.training.fused.attention import stretches
 from workbench.training.fused.layer import Layer, LayerFunction, Positions
 from workbench.training.fused.products import Adapter, Linear, Product
 from workbench.training.packs import PackChoices

@@ -14,15 +14,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from workbench.training.fused.kernels import (
-    Rows,
-    attend,
-    attend_backward,
-    rms_norm,
-    rms_norm_backward,
-    rotate_,
-    swiglu_backward_,
-)
+from workbench.training.fused.attention import Rows, attend, attend_backward
+from workbench.training.fused.kernels import rms_norm, rms_norm_backward, rotate_, swiglu_backward_
 from workbench.training.fused.products import Product
 
 
@@ -54,23 +47,12 @@ class Layer:
         return [each for product in self.products for each in product.trained]
 
     def heads_of(self, joined: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Query, key and value (T, h, d) as views into what `attention_in` gave."""
+        """Queries (T, h, d), keys (T, k, d), and keys and values (T, 2k, d), as views into what `attention_in` gave."""
         tokens, width = len(joined), self.head_width
         queries, keys = self.heads * width, self.key_heads * width
         query = joined[:, :queries].view(tokens, self.heads, width)
-        key = joined[:, queries : queries + keys].view(tokens, self.key_heads, width)
-        value = joined[:, queries + keys : queries + 2 * keys].view(tokens, self.key_heads, width)
-        return query, key, value
-
-    def repeated(self, states: Tensor) -> Tensor:
-        """Key or value heads, each as often as queries share it."""
-        groups = self.heads // self.key_heads
-        return states if groups == 1 else states.repeat_interleave(groups, dim=1)
-
-    def gathered(self, gradient: Tensor) -> Tensor:
-        """The gradient of `repeated`."""
-        groups = self.heads // self.key_heads
-        return gradient if groups == 1 else gradient.view(len(gradient), self.key_heads, groups, -1).sum(dim=2)
+        pairs = joined[:, queries : queries + 2 * keys].view(tokens, 2 * self.key_heads, width)
+        return query, pairs[:, : self.key_heads], pairs
 
 
 class Positions(NamedTuple):
@@ -86,7 +68,8 @@ class Kept(NamedTuple):
 
     joined: Tensor
     attended: Tensor
-    normalisers: list[Tensor]
+    attention: list[Tensor | None]
+    """Row by row, what the attention's gradient needs."""
     attention_inner: Tensor
     between: Tensor
     gates: Tensor
@@ -117,10 +100,10 @@ class LayerFunction(torch.autograd.Function):
 def run(layer: Layer, states: Tensor, positions: Positions) -> tuple[Tensor, Kept]:
     """The layer's output, and what its gradient needs."""
     joined = layer.attention_in.forward(rms_norm(states, layer.attention_norm, layer.epsilon))
-    query, key, value = layer.heads_of(joined)
+    query, key, pairs = layer.heads_of(joined)
     rotate_(query, positions.cosine, positions.sine)
     rotate_(key, positions.cosine, positions.sine)
-    attended, normalisers = attend(query, layer.repeated(key), layer.repeated(value), positions.rows, layer.scale)
+    attended, attention = attend(query, pairs, positions.rows, layer.scale)
     attended = attended.view(len(states), -1)
     out = layer.attention_out.forward(attended)
     between = states + out[:, : states.shape[1]]
@@ -129,7 +112,7 @@ def run(layer: Layer, states: Tensor, positions: Positions) -> tuple[Tensor, Kep
     down = layer.mlp_out.forward(functional.silu(gate).mul_(up))
     result = between + down[:, : states.shape[1]]
     hidden = states.shape[1]
-    kept = Kept(joined, attended, normalisers, out[:, hidden:].clone(), between, gates, down[:, hidden:].clone())
+    kept = Kept(joined, attended, attention, out[:, hidden:].clone(), between, gates, down[:, hidden:].clone())
     return result, kept
 
 
@@ -162,18 +145,13 @@ def _attention_back(
     joined = torch.cat([gradient, kept.attention_inner], dim=1)
     of_attended, of_out = layer.attention_out.backward(joined, kept.attended)
     assert of_attended is not None
-    query, key, value = layer.heads_of(kept.joined)
-    shape = query.shape
-    found = attend_backward(
-        of_attended.view(shape),
-        (query, layer.repeated(key), layer.repeated(value), kept.attended.view(shape)),
-        kept.normalisers,
-        positions.rows,
-        layer.scale,
+    query, key, pairs = layer.heads_of(kept.joined)
+    attended = kept.attended.view(query.shape)
+    pairs.copy_(
+        attend_backward(
+            of_attended.view(query.shape), query, pairs, attended, kept.attention, positions.rows, layer.scale
+        )
     )
-    query.copy_(found[0])
-    key.copy_(layer.gathered(found[1]))
-    value.copy_(layer.gathered(found[2]))
     rotate_(query, positions.cosine, -positions.sine)
     rotate_(key, positions.cosine, -positions.sine)
     normed = rms_norm(states, layer.attention_norm, layer.epsilon)

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from workbench.training.file_pages import release_pages
 from workbench.training.packs import PackChoices, PackedMatrix
 
 _TOKENS = 768
@@ -67,6 +68,7 @@ class Product:
         for linear, width, rank in zip(linears, widths, ranks, strict=True):
             rows = self._matrix[start : start + width]
             rows.copy_(linear.module.weight.data)
+            release_pages(linear.module.weight.data)
             linear.module.weight.data = rows  # the module goes on to work, without a second copy of the weight
             if linear.adapter:
                 self._parts.append(_Part(linear.adapter, slice(start, start + width), slice(inner, inner + rank)))
