@@ -29,6 +29,7 @@ FOUNDATIONS = {
     "field_problems",
     "registry",
     "home",
+    "imports",
     "presets",
     "config_file",
     "recipes",

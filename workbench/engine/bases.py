@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from workbench.engine.apart import apart
 from workbench.errors import WorkbenchError
 from workbench.home import Home
+from workbench.imports import without
 from workbench.protocol.engine import EnginePhase, LoadedModel
 
 if TYPE_CHECKING:
@@ -120,7 +121,8 @@ class Bases:
             again = f" again: {gone.detail}" if gone and gone.phase == EnginePhase.UNLOADED else ""
             folder = self._fetch(reference)
             self._say(reference, EnginePhase.LOADING_MODEL, "starting torch")
-            from workbench.engine.base import Base
+            with without("bitsandbytes", "datasets"):
+                from workbench.engine.base import Base
 
             self._say(reference, EnginePhase.LOADING_MODEL, f"reading the weights{again}")
             base = apart(lambda: Base(reference, folder))

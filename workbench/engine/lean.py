@@ -186,7 +186,8 @@ class LeanPass:
 def _rms_norm(states: Tensor, weight: Tensor, epsilon: float) -> Tensor:
     """RMSNorm of (tokens, width) (Zhang and Sennrich 2019, equation 4), in fewer operations than torch's own."""
     scale = torch.linalg.vecdot(states, states)[:, None].div_(states.shape[1]).add_(epsilon).rsqrt_()
-    return (states * scale).mul_(weight)
+    normed: Tensor = (states * scale).mul_(weight)
+    return normed
 
 
 def lean_pass(model: PreTrainedModel) -> LeanPass | None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.events import Phase
+from workbench.imports import without
 from workbench.runs.events_log import EventWriter
 from workbench.runs.folder import RunFolder
 from workbench.runs.lock import run_lock
@@ -24,6 +25,7 @@ from workbench.training.report import Report
 from workbench.training.stopping import StopRequest
 
 if TYPE_CHECKING:
+    from workbench.config import TrainingConfig
     from workbench.training.worker import Worker
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
@@ -43,14 +45,15 @@ def attempt(folder: RunFolder, stop: StopRequest, *, range_test: bool = False) -
         report = Report(events, pulse)
         report.enter(Phase.STARTING)
         with Outcome(folder, report):
-            _worker(range_test)(folder, report, stop).work()
+            _worker(folder.config.training, range_test)(folder, report, stop).work()
 
 
-def _worker(range_test: bool) -> type[Worker]:
-    """Imported when the attempt has begun: nine seconds of torch are told of as a phase, and fail as one."""
-    from workbench.training.range_test import RangeTest
-    from workbench.training.worker import Worker
-
+def _worker(training: TrainingConfig, range_test: bool) -> type[Worker]:
+    """Imported when the attempt has begun: seconds of torch are told of as a phase, and fail as one."""
+    packs = training.quantization != "none" or training.optimizer != "adamw"
+    with without("datasets") if packs else without("datasets", "bitsandbytes"):
+        from workbench.training.range_test import RangeTest
+        from workbench.training.worker import Worker
     return RangeTest if range_test else Worker
 
 

@@ -104,9 +104,11 @@ def choose_objective(
 ) -> Objective:
     """The fastest way that gives `model`'s own losses; `model` is a peft model or a plain transformers model.
 
-    With `recompute` it keeps only each layer's input for the way back. In a `noisy` run each row has its own.
+    With `recompute` it keeps only each layer's input for the way back, and no weight twice. In a `noisy` run each row
+    has its own beginning.
     """
     chosen = replace(_choose(model, rows, alike=not noisy), recomputes=recompute, smoothing=smoothing)
+    packs = None if recompute else packs  # it would be a second copy
     if packs and chosen.head == "chunked":
         chosen = replace(chosen, packed_head=packs.packed(chosen.model.get_output_embeddings().weight.detach(), CHUNK))
     if chosen.fused:

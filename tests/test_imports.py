@@ -1,0 +1,40 @@
+"""What a process imports, and what it does not."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from workbench.imports import without
+
+
+def test_a_package_is_absent_within_and_there_afterwards() -> None:
+    sys.modules.pop("this", None)
+    with without("this"), pytest.raises(ModuleNotFoundError):
+        import this  # noqa: F401
+    assert "this" not in sys.modules
+
+
+def test_a_package_that_is_loaded_stays() -> None:
+    import json
+
+    with without("json"):
+        assert sys.modules["json"] is json
+    assert sys.modules["json"] is json
+
+
+@pytest.mark.parametrize(
+    ("settings", "loaded"),
+    [({}, []), ({"quantization": "nf4"}, ["bitsandbytes"]), ({"optimizer": "adamw-8bit"}, ["bitsandbytes"])],
+    ids=str,
+)
+def test_a_worker_loads_what_its_run_needs(settings: dict[str, str], loaded: list[str]) -> None:
+    program = (
+        "import sys; from workbench.config import TrainingConfig; from workbench.training.__main__ import _worker; "
+        f"_worker(TrainingConfig(**{settings!r}), False); "
+        "print(*[name for name in ('bitsandbytes', 'datasets') if name in sys.modules])"
+    )
+    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert told.stdout.split() == loaded
