@@ -1,8 +1,7 @@
 """Lets the part of a model's file that a tensor lies in go from memory, once its values lie elsewhere.
 
 Weights are read by mapping their file; what was touched of it counts as this process's memory, for a small model as
-much again as the weights themselves. The system is asked to take the pages back: what is still needed of them is read
-again from its cache, and pages that were written to stay.
+much again as the weights themselves. Linux forgets pages of a file at once when it is told to.
 """
 
 from __future__ import annotations
@@ -10,27 +9,45 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import mmap
-from functools import cache
-from typing import Any
+from pathlib import Path
 
 from torch import Tensor
 
-_PAGEOUT = 21
-"""``MADV_PAGEOUT`` of Linux 5.4 and later; others refuse it, and nothing happens."""
+_MAPS = Path("/proc/self/maps")
 
 
-def release_pages(tensor: Tensor) -> None:
-    """Give back the whole pages that `tensor` lies in."""
-    page = mmap.PAGESIZE
-    start = -(-tensor.data_ptr() // page) * page
-    end = (tensor.data_ptr() + tensor.nbytes) // page * page
-    if tensor.device.type == "cpu" and end > start and (advise := _advise()):
-        advise(ctypes.c_void_p(start), ctypes.c_size_t(end - start), _PAGEOUT)
+class FilePages:
+    """The files that this process has mapped for itself, as they are when this is made; none where that is unknown."""
+
+    def __init__(self) -> None:
+        lines = _MAPS.read_text(encoding="utf-8").splitlines() if _MAPS.exists() else []
+        self._spans = [span for line in lines if (span := _file_span(line))]
+        self._libc = ctypes.CDLL(None) if self._spans else None
+
+    def release(self, tensor: Tensor) -> bool:
+        """Forget the whole pages that `tensor` fills, which nobody may need any more; whether they were a file's.
+
+        Should they be read again after all, they hold what the file says: what was written there since is lost.
+        """
+        page = mmap.PAGESIZE
+        start = -(-tensor.data_ptr() // page) * page
+        end = (tensor.data_ptr() + tensor.nbytes) // page * page
+        if (
+            tensor.device.type != "cpu"
+            or end <= start
+            or not any(low <= start < end <= high for low, high in self._spans)
+        ):
+            return False
+        with contextlib.suppress(AttributeError):  # another C library
+            assert self._libc is not None
+            self._libc.madvise(ctypes.c_void_p(start), ctypes.c_size_t(end - start), mmap.MADV_DONTNEED)
+        return True
 
 
-@cache
-def _advise() -> Any:
-    """The C library's ``madvise``, where it has one."""
-    with contextlib.suppress(OSError, AttributeError):
-        return ctypes.CDLL(None).madvise
-    return None
+def _file_span(line: str) -> tuple[int, int] | None:
+    """Where a line of the list of mappings begins and ends, if it is a private one of an ordinary file."""
+    span, rights, _, _, inode, *path = line.split(maxsplit=5)
+    if not path or inode == "0" or not rights.endswith("p") or "x" in rights:
+        return None
+    start, end = (int(edge, 16) for edge in span.split("-"))
+    return start, end

@@ -12,6 +12,7 @@ from transformers.models.mistral.modeling_mistral import MistralDecoderLayer
 from transformers.models.qwen2.modeling_qwen2 import Qwen2DecoderLayer
 
 from workbench.training.batches import Batch
+from workbench.training.file_pages import FilePages
 from workbench.training.fused.attention import stretches
 from workbench.training.fused.layer import Layer, LayerFunction, Positions
 from workbench.training.fused.products import Adapter, Linear, Product
@@ -71,7 +72,8 @@ def fuse(model: Any) -> FusedBackbone | None:
     known = [part for part in parts if part is not None]
     if len(known) < len(parts) or not known:
         return None
-    return FusedBackbone(backbone, [_layer(module, part) for module, part in zip(layers, known, strict=True)])
+    pages = FilePages()
+    return FusedBackbone(backbone, [_layer(module, part, pages) for module, part in zip(layers, known, strict=True)])
 
 
 _NAMES = (
@@ -111,7 +113,7 @@ def _linear(module: Any) -> Linear | None:
     return Linear(base, Adapter(down.weight, up.weight, float(module.scaling[name])))
 
 
-def _layer(module: Any, linears: list[Linear]) -> Layer:
+def _layer(module: Any, linears: list[Linear], pages: FilePages) -> Layer:
     query, key, value, out, gate, up, down = linears
     attention = module.self_attn
     width = attention.head_dim
@@ -119,10 +121,10 @@ def _layer(module: Any, linears: list[Linear]) -> Layer:
         attention_norm=module.input_layernorm.weight,
         mlp_norm=module.post_attention_layernorm.weight,
         epsilon=module.input_layernorm.variance_epsilon,
-        attention_in=Product([query, key, value]),
-        attention_out=Product([out]),
-        mlp_in=Product([gate, up]),
-        mlp_out=Product([down]),
+        attention_in=Product([query, key, value], pages),
+        attention_out=Product([out], pages),
+        mlp_in=Product([gate, up], pages),
+        mlp_out=Product([down], pages),
         heads=query.module.weight.shape[0] // width,
         key_heads=key.module.weight.shape[0] // width,
         head_width=width,

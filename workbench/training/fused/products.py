@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from workbench.training.file_pages import release_pages
+from workbench.training.file_pages import FilePages
 from workbench.training.packs import PackChoices, PackedMatrix
 
 _TOKENS = 768
@@ -53,7 +53,7 @@ class _Part:
 class Product:
     """The product of one input with several linears: see the module's docstring."""
 
-    def __init__(self, linears: Sequence[Linear]) -> None:
+    def __init__(self, linears: Sequence[Linear], pages: FilePages) -> None:
         widths = [linear.module.weight.shape[0] for linear in linears]
         self.outputs = sum(widths)
         ranks = [linear.adapter.rank if linear.adapter else 0 for linear in linears]
@@ -68,8 +68,8 @@ class Product:
         for linear, width, rank in zip(linears, widths, ranks, strict=True):
             rows = self._matrix[start : start + width]
             rows.copy_(linear.module.weight.data)
-            release_pages(linear.module.weight.data)
-            linear.module.weight.data = rows  # the module goes on to work, without a second copy of the weight
+            taken, linear.module.weight.data = linear.module.weight.data, rows
+            pages.release(taken)  # the module goes on to work, without a second copy of the weight
             if linear.adapter:
                 self._parts.append(_Part(linear.adapter, slice(start, start + width), slice(inner, inner + rank)))
             start, inner = start + width, inner + rank
