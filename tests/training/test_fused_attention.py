@@ -28,7 +28,8 @@ def plain(query: Tensor, pairs: Tensor, rows: Rows) -> Tensor:
     found = torch.zeros_like(query)
     for row in rows:
         whole = row.whole(pairs)
-        keys, values = (each.repeat_interleave(HEADS // KEY_HEADS, 1) for each in whole.split(KEY_HEADS, 1))
+        halves = (whole[:, :KEY_HEADS], whole[:, KEY_HEADS:])
+        keys, values = (each.repeat_interleave(HEADS // KEY_HEADS, 1) for each in halves)
         scores = torch.einsum("qhd,khd->hqk", query[row.start : row.end], keys) * SCALE
         later = torch.arange(len(whole)) > torch.arange(row.shared, len(whole))[:, None]
         weights = scores.masked_fill(later, -torch.inf).softmax(-1)

@@ -8,6 +8,7 @@ import gc
 import json
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,8 @@ FALLBACK_CONTEXT = 2048
 class Base:
     """A loaded base model. Rows go to its `owner`; nothing else may run the model."""
 
-    def __init__(self, reference: str, folder: Path) -> None:
+    def __init__(self, reference: str, folder: Path, crowded: Callable[[], bool] = lambda: False) -> None:
+        """`crowded` says whether a run computes on the same cores."""
         self.reference = reference
         self.model = load_model(folder)
         self.own = Own.of(self.model)
@@ -47,7 +49,7 @@ class Base:
         self.tokenizer = load_tokenizer(folder)
         self.end_tokens = end_tokens(self.model, self.tokenizer)
         self.context_length = context_length(self.model)
-        self.owner = Owner(reference, forward_for(self.model))
+        self.owner = Owner(reference, forward_for(self.model), crowded)
         self._adapters: OrderedDict[tuple[str, int], Adapter] = OrderedDict()
         self._reading = threading.Lock()
         self.owner.start()

@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from workbench.errors import WorkbenchError
 from workbench.home import Home
 from workbench.imports import without
 from workbench.protocol.engine import EnginePhase, LoadedModel
+from workbench.runs.at_work import at_work
 
 if TYPE_CHECKING:
     from workbench.engine.base import Base
@@ -125,7 +127,7 @@ class Bases:
                 from workbench.engine.base import Base
 
             self._say(reference, EnginePhase.LOADING_MODEL, f"reading the weights{again}")
-            base = apart(lambda: Base(reference, folder))
+            base = apart(lambda: Base(reference, folder, partial(at_work, self._home)))
         except WorkbenchError as error:
             self._say(reference, EnginePhase.FAILED, error.message)
             raise

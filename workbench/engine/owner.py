@@ -30,6 +30,8 @@ GATHER_SECONDS = 0.03
 STEP_SECONDS = 0.4
 """What a step may take with a prompt in it: a closed connection and a new row are seen between steps."""
 REMEMBERED_PROMPTS = 32
+LOOK_SECONDS = 5.0
+"""How often an owner that answers looks whether it has the cores to itself."""
 LONGEST_COMPARED = 2048
 """Prompts longer than this get no distance, unless a base pane happens to have read the same one."""
 
@@ -39,9 +41,13 @@ UNLOADED = WorkbenchError("The base model was unloaded.", remedy="Send the messa
 class Owner(threading.Thread):
     """Runs until `close`; rows are taken in order, `MAX_ROWS` at a time."""
 
-    def __init__(self, name: str, forward: Forward) -> None:
+    def __init__(self, name: str, forward: Forward, crowded: Callable[[], bool] = lambda: False) -> None:
+        """`crowded` says whether a run computes on the same cores."""
         super().__init__(name=f"owner of {name}", daemon=True)
         self._forward = forward
+        self._crowded = crowded
+        self._threads = torch.get_num_threads()
+        self._looked = -LOOK_SECONDS
         self._tasks: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._waiting: list[Member] = []
         self._rows: list[Member] = []
@@ -78,12 +84,21 @@ class Owner(threading.Thread):
             self._admit()
             if self._rows:
                 self.last_used = time.monotonic()
+                self._share_cores()
                 self._guarded_step()
         while not self._tasks.empty():
             self._tasks.get()()
         self._break_all(UNLOADED, [*self._rows, *self._waiting])
         self._rows, self._waiting = [], []
         del self._forward  # the weights go with it, whoever still holds this thread
+
+    def _share_cores(self) -> None:
+        """Compute on one thread beside a run: two that wait for one another, with a third between, slow both down."""
+        if time.monotonic() - self._looked >= LOOK_SECONDS:
+            self._looked = time.monotonic()
+            wanted = 1 if self._crowded() else self._threads
+            if wanted != torch.get_num_threads():
+                torch.set_num_threads(wanted)
 
     def _close(self) -> None:
         self._closed = True

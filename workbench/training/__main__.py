@@ -6,8 +6,6 @@ Exits with 0 when the run finished or was stopped, with 1 when it failed; the ru
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
 import os
 import sys
 from contextlib import ExitStack
@@ -20,6 +18,7 @@ from workbench.runs.events_log import EventWriter
 from workbench.runs.folder import RunFolder
 from workbench.runs.lock import run_lock
 from workbench.runs.pulse import Pulse
+from workbench.training.allocations import keep_tidy
 from workbench.training.failures import Outcome
 from workbench.training.report import Report
 from workbench.training.stopping import StopRequest
@@ -27,10 +26,6 @@ from workbench.training.stopping import StopRequest
 if TYPE_CHECKING:
     from workbench.config import TrainingConfig
     from workbench.training.worker import Worker
-
-_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
-"""Names of glibc's ``mallopt``."""
-
 
 RANGE_TEST = "--range-test"
 
@@ -62,19 +57,7 @@ def set_environment() -> None:
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "0")  # several would mean DataParallel, which cannot split one row
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
-    keep_allocations_tidy()
-
-
-def keep_allocations_tidy() -> None:
-    """Fix glibc's threshold for mapping large blocks, which otherwise climbs with every block that is freed.
-
-    A step allocates and frees the same large tensors over and over; left to itself the heap fragments until it is
-    about a third larger than what lies in it.
-    """
-    with contextlib.suppress(OSError, AttributeError):  # another C library: nothing to tune
-        mallopt = ctypes.CDLL("libc.so.6").mallopt
-        mallopt(_MMAP_THRESHOLD, 32 * 2**20)
-        mallopt(_TRIM_THRESHOLD, 512 * 2**20)
+    keep_tidy()
 
 
 def main() -> None:

@@ -21,6 +21,7 @@ from workbench.records import Dataset
 from workbench.runs.durable import write_whole
 from workbench.runs.folder import RunFolder
 from workbench.training.adapter import attach, count_parameters, write_adapter
+from workbench.training.allocations import keep_small
 from workbench.training.checkpoints import Checkpoints, read_progress
 from workbench.training.continuation import learnt_by
 from workbench.training.flow import Flow
@@ -173,6 +174,9 @@ class Worker:
         machine = machine.for_steps(training, plan.total_steps)
         if machine.ways.compiled:
             compile_layers(subject.model)
+        recompute = recomputes(self.config, self.home)
+        if recompute:
+            keep_small()
         packs = PackChoices(self.home.path / "cpu.json", machine.signature, self._recorded_packs())
         lesson = Lesson(
             training=training,
@@ -183,7 +187,7 @@ class Worker:
             objective=choose_objective(
                 subject.model,
                 train,
-                recompute=recomputes(self.config, self.home),
+                recompute=recompute,
                 smoothing=training.label_smoothing,
                 noisy=training.neftune_alpha > 0,
                 packs=packs,
