@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 ARGS ?=
 # What a benchmark measures itself against, or reads its rows from, is started by it.
-BENCHMARKS := $(filter-out benchmarks/plain_% benchmarks/movie_snippets.py,$(wildcard benchmarks/*.py))
+BENCHMARKS := $(filter-out benchmarks/plain_% benchmarks/movie_snippets.py benchmarks/matrix_products.py,$(wildcard benchmarks/*.py))
 
 .PHONY: run demo test quality figures clean help
 
