@@ -41,9 +41,9 @@ _STATE_BYTES: dict[Optimizer, int] = {"adamw": 16, "adamw-8bit": 10}
 _LOGIT_COPIES = 3
 """Logits, their single-precision copy or gradient, and the softmax."""
 _GIB = 1024**3
-_CPU_PROCESS = 0.6e9
-"""A worker with torch, transformers and peft loaded and a model of no size, measured."""
-_CPU_ALLOCATOR, _CPU_ALLOCATOR_FUSED = 0.8, 0.35
+_CPU_PROCESS, _CPU_PACKING = 0.5e9, 0.12e9
+"""A worker with torch, transformers and peft loaded and a model of no size, and bitsandbytes besides; measured."""
+_CPU_ALLOCATOR, _CPU_ALLOCATOR_FUSED = 0.8, 0.15
 """Shares of the activations that the C library's allocator holds besides, measured with plain and fused layers."""
 
 
@@ -149,7 +149,7 @@ def training_memory(footprint: Footprint, setting: Setting) -> Memory:
         adapter=adapter,
         activations=round(activations),
         logits=logits,
-        overhead=round(_overhead(parts, activations, setting) + _mapped_twice(footprint.blueprint, setting)),
+        overhead=round(_overhead(parts, activations, setting) + _twice(footprint.blueprint, setting)),
     )
 
 
@@ -220,14 +220,18 @@ def _overhead(parts: float, activations: float, setting: Setting) -> float:
     """What allocator and process take on top: on a GPU at least half a GiB, or 4 % of the rest."""
     if setting.device == "cuda":
         return max(0.5 * _GIB, 0.04 * parts)
-    return _CPU_PROCESS + (_CPU_ALLOCATOR_FUSED if setting.fused else _CPU_ALLOCATOR) * activations
+    packing = 0.0 if setting.weights in ("fp32", "bf16") else _CPU_PACKING
+    return _CPU_PROCESS + packing + (_CPU_ALLOCATOR_FUSED if setting.fused else _CPU_ALLOCATOR) * activations
 
 
-def _mapped_twice(blueprint: Blueprint, setting: Setting) -> float:
-    """On a CPU the file that weights are read from stays mapped beside what is made of them.
+def _twice(blueprint: Blueprint, setting: Setting) -> float:
+    """Weights that a worker on a CPU holds a second time.
 
-    That is the fused layers' own copy of the linear weights, or all weights packed in fewer bits.
+    The file of weights that were packed in fewer bits stays mapped beside them; fused layers let go of theirs, but the
+    head is laid out anew for the CPU, unless memory is to be saved.
     """
     if setting.device == "cpu" and setting.weights not in ("fp32", "bf16"):
         return blueprint.parameters * (4 if blueprint.dtype == "float32" else 2)
-    return _inner_linear(Same(blueprint)) * _BYTES_A_WEIGHT["fp32"] if setting.fused else 0
+    if setting.fused and not setting.checkpointing and setting.projected == "chunk":
+        return 4 * blueprint.vocab_size * blueprint.hidden_size
+    return 0
