@@ -70,7 +70,7 @@ class Answers:
     def __init__(self, home: Home, bases: Bases) -> None:
         self._home = home
         self._bases = bases
-        self._configs: dict[str, tuple[int, RunConfig]] = {}
+        self._configs: dict[str, RunConfig] = {}
 
     def check(self, model: str, base_model: str | None) -> str:
         """The base model's reference; raises `WorkbenchError` when model id and base model do not name anything."""
@@ -189,12 +189,9 @@ class Answers:
     def _config_of(self, model_id: ModelId) -> RunConfig:
         from workbench.runs.folder import RunFolder
 
-        folder = RunFolder(self._home.runs / model_id.run)
-        written = folder.config_file.stat().st_mtime_ns
-        known = self._configs.get(model_id.run)
-        if known is None or known[0] != written:  # read once, not at every message
-            known = self._configs[model_id.run] = (written, folder.config)
-        return known[1]
+        if model_id.run not in self._configs:  # it never changes, and is asked for at every message
+            self._configs[model_id.run] = RunFolder(self._home.runs / model_id.run).config
+        return self._configs[model_id.run]
 
 
 def _prompt(request: GenerationRequest, tokenizer: Any, context_length: int) -> Prompt:

@@ -21,6 +21,7 @@ from workbench.engine.adapters import Adapter
 from workbench.engine.attention import Segment, attend
 from workbench.engine.mixing import Dose, scale_of
 from workbench.engine.packing import Pack, pack_of
+from workbench.training.fused.kernels import rms_norm
 
 KNOWN = ("LlamaForCausalLM", "MistralForCausalLM", "Qwen2ForCausalLM")
 """Alike in what they compute: pre-norm, rotary positions, grouped queries, SwiGLU, a head without scaling."""
@@ -117,7 +118,7 @@ class LeanPass:
             states = self._layer(number, layer, sides, scales, states, turn, segments)
         if len(kept) < len(tokens):
             states = states[torch.tensor(kept, dtype=torch.long)]
-        logits: Tensor = self._head(_rms_norm(states, *self._last))
+        logits: Tensor = self._head(rms_norm(states, *self._last))
         return logits
 
     def _layer(
@@ -141,9 +142,9 @@ class LeanPass:
             scale = scales[side.ranks]
             return output.addmm_(inner if scale is None else inner.mul_(scale), side.up)
 
-        both = product(0, _rms_norm(states, *layer.before_attention))
+        both = product(0, rms_norm(states, *layer.before_attention))
         states = states + product(1, self._attention(number, both, turn, segments))
-        gated = product(2, _rms_norm(states, *layer.before_mlp))
+        gated = product(2, rms_norm(states, *layer.before_mlp))
         middle = gated.shape[-1] // 2
         return states.add_(product(3, silu(gated[:, :middle]).mul_(gated[:, middle:])))
 
@@ -181,13 +182,6 @@ class LeanPass:
                     rank += len(up)
             ranks.append(rank)
         return Side(torch.cat(downs, 1), torch.cat(ups), tuple(ranks)) if downs else None
-
-
-def _rms_norm(states: Tensor, weight: Tensor, epsilon: float) -> Tensor:
-    """RMSNorm of (tokens, width) (Zhang and Sennrich 2019, equation 4), in fewer operations than torch's own."""
-    scale = torch.linalg.vecdot(states, states)[:, None].div_(states.shape[1]).add_(epsilon).rsqrt_()
-    normed: Tensor = (states * scale).mul_(weight)
-    return normed
 
 
 def lean_pass(model: PreTrainedModel) -> LeanPass | None:
