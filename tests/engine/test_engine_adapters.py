@@ -8,7 +8,6 @@ import pytest
 import torch
 from engine_homes import save_random_adapter
 from engine_rows import MakeAdapter
-from peft import PromptTuningConfig
 from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM, PreTrainedModel
 
 from workbench.engine.adapters import WEIGHTS, read_adapter, read_chat_template
@@ -62,18 +61,11 @@ def test_what_is_no_plain_low_rank_update_is_not_mixed(
 
 
 def test_what_would_change_the_base_for_everybody_is_refused(
-    tmp_path: Path, tiny_model_folder: Path, make_adapter: MakeAdapter, model: PreTrainedModel
+    tmp_path: Path, make_adapter: MakeAdapter, model: PreTrainedModel
 ) -> None:
     folder = make_adapter(tmp_path / "pissa", init_lora_weights="pissa")
     with pytest.raises(WorkbenchError, match="saved without conversion"):
         read_adapter("run", folder, Own.of(model))
-    prompt = save_random_adapter(
-        tiny_model_folder,
-        tmp_path / "prompt",
-        config=PromptTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=3),
-    )
-    with pytest.raises(WorkbenchError, match="soft prompts"):
-        read_adapter("run", prompt, Own.of(model))
 
 
 def test_the_chat_template_beside_it_is_found(tmp_path: Path) -> None:

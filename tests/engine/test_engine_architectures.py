@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,8 +21,9 @@ from transformers import (
     Qwen3ForCausalLM,
 )
 
+from workbench.engine.adapters import Adapter
 from workbench.engine.forward import FlatForward, Forward, RowByRow, Stretch, forward_for
-from workbench.engine.mixing import BASE_DOSE
+from workbench.engine.mixing import BASE_DOSE, Dose
 
 SIZES: dict[str, Any] = {
     "vocab_size": 97,
@@ -51,14 +53,16 @@ def models() -> dict[str, PreTrainedModel]:
 
 
 @torch.inference_mode()
-def read_side_by_side(forward: Forward, rows: list[list[int]], cuts: list[list[int]]) -> list[torch.Tensor]:
+def read_side_by_side(
+    forward: Forward, rows: list[list[int]], cuts: list[list[int]], dose: Dose = BASE_DOSE
+) -> list[torch.Tensor]:
     """The logits after each row's last token, when all rows are read together in pieces that end at `cuts`."""
-    pasts = [forward.past() for _ in rows]
+    pasts = [forward.past(dose) for _ in rows]
     logits: list[torch.Tensor] = []
     for step in range(len(cuts[0])):
         starts = [0 if step == 0 else cut[step - 1] for cut in cuts]
         pieces = [row[start : cut[step]] for row, start, cut in zip(rows, starts, cuts, strict=True)]
-        logits = forward([Stretch(piece, past, BASE_DOSE) for piece, past in zip(pieces, pasts, strict=True)])
+        logits = forward([Stretch(piece, past, dose) for piece, past in zip(pieces, pasts, strict=True)])
     return [scores[-1] for scores in logits]
 
 
@@ -76,11 +80,28 @@ def test_rows_at_different_places_equal_the_whole_text_alone(name: str) -> None:
         assert torch.allclose(given, right, atol=2e-5), f"{(given - right).abs().max()}"
 
 
-def test_a_model_with_attention_of_its_own_runs_row_by_row() -> None:
+@pytest.mark.parametrize("name", [*sorted(models()), "mamba"])
+def test_a_trained_prompt_stands_before_the_text(name: str) -> None:
+    model = (mamba() if name == "mamba" else models()[name]).train(False)
+    model.set_attn_implementation("eager")
+    prompt, row = torch.randn(1, 7, 32), [int(token) for token in torch.randint(3, 97, (9,))]
+    with torch.inference_mode():
+        embedded = torch.cat([prompt, model.get_input_embeddings()(torch.tensor([row]))], 1)
+        wanted = model(inputs_embeds=embedded).logits[0, -1]
+    dose = Dose(Adapter("prompt", Path("prompt"), "", "prompt_tuning", None, None, prompt=prompt))
+    (given,) = read_side_by_side(forward_for(model), [row], [[5, 6, 9]], dose)
+    assert torch.allclose(given, wanted, atol=2e-5), f"{(given - wanted).abs().max()}"
+
+
+def mamba() -> PreTrainedModel:
     from transformers import MambaConfig, MambaForCausalLM
 
+    return MambaForCausalLM(MambaConfig(vocab_size=97, hidden_size=32, num_hidden_layers=2, state_size=4))
+
+
+def test_a_model_with_attention_of_its_own_runs_row_by_row() -> None:
     torch.manual_seed(0)
-    model = MambaForCausalLM(MambaConfig(vocab_size=97, hidden_size=32, num_hidden_layers=2, state_size=4)).train(False)
+    model = mamba().train(False)
     forward = forward_for(model)
     assert isinstance(forward, RowByRow)
     row = [int(token) for token in torch.randint(3, 97, (9,))]

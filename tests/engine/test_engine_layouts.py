@@ -1,4 +1,4 @@
-"""Whole tensors and prefixes answer as transformers and peft do, and leave no trace in the base model."""
+"""Whole tensors, prefixes and prompts answer as transformers and peft do, and leave no trace in the base model."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import pytest
 import torch
 from engine_homes import save_random_adapter
 from engine_rows import Plain, ask, assert_same, order
-from peft import IA3Config, PrefixTuningConfig
+from peft import IA3Config, LoHaConfig, OFTConfig, PrefixTuningConfig, PromptTuningConfig
 from plain_loading import base_model, plainly_loaded
 from safetensors.torch import save_file
+from transformers import LlamaConfig, LlamaForCausalLM
 
 from workbench.adapter_folder import CHANGED_CONFIG, CHANGED_WEIGHTS, ChangedFacts, weights_of
 from workbench.engine.base import Base, release
@@ -37,6 +38,9 @@ def folders(tiny_model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -
     place = tmp_path_factory.mktemp("layouts")
     prefix = PrefixTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=5)
     ia3 = IA3Config(task_type="CAUSAL_LM", target_modules=["k_proj", "down_proj"], feedforward_modules=["down_proj"])
+    prompt = PromptTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=5)
+    loha = LoHaConfig(task_type="CAUSAL_LM", r=4, target_modules=["q_proj", "up_proj"])
+    oft = OFTConfig(task_type="CAUSAL_LM", r=0, oft_block_size=4, target_modules=["v_proj"], use_cayley_neumann=False)
     save_random_adapter(tiny_model_folder, place / "pair" / "lora", seed=3)
     save_random_adapter(tiny_model_folder, place / "pair" / "prefix", seed=4, config=prefix)
     return {
@@ -46,6 +50,12 @@ def folders(tiny_model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -
         ),
         "ia3": save_random_adapter(tiny_model_folder, place / "ia3", seed=6, config=ia3),
         "prefix": save_random_adapter(tiny_model_folder, place / "only-prefix", seed=7, config=prefix),
+        "prompt": save_random_adapter(tiny_model_folder, place / "only-prompt", seed=9, config=prompt),
+        "loha": save_random_adapter(tiny_model_folder, place / "loha", seed=10, config=loha),
+        "oft": save_random_adapter(tiny_model_folder, place / "oft", seed=11, config=oft),
+        "head": save_random_adapter(
+            tiny_model_folder, place / "head", seed=12, target_modules=["q_proj"], modules_to_save=["lm_head"]
+        ),
         "pair": place / "pair",
         "changed": save_changed(tiny_model_folder, place / "changed"),
     }
@@ -72,7 +82,7 @@ class Loaded(Plain):
         self.model: Any = plainly_loaded(base, folder).eval()
 
 
-@pytest.mark.parametrize("kind", ["changed", "prefix", "pair"])
+@pytest.mark.parametrize("kind", ["changed", "prefix", "prompt", "pair"])
 def test_beside_the_base_model_and_an_adapter_it_answers_as_without_the_workbench(
     kind: str, base: Base, folders: dict[str, Path], tiny_model_folder: Path
 ) -> None:
@@ -135,6 +145,12 @@ def test_what_belongs_to_another_base_model_is_refused(
         read_learnt("run", folders[kind], other)
 
 
+def test_a_prompt_of_another_width_is_refused(folders: dict[str, Path]) -> None:
+    config = LlamaConfig(vocab_size=50, hidden_size=48, num_hidden_layers=1, num_attention_heads=4)
+    with pytest.raises(WorkbenchError, match="belongs to another base model"):
+        read_learnt("run", folders["prompt"], Own.of(LlamaForCausalLM(config)))
+
+
 def test_damaged_changed_weights_are_refused(base: Base, tiny_model_folder: Path, tmp_path: Path) -> None:
     folder = save_changed(tiny_model_folder, tmp_path / "damaged")
     (weights,) = weights_of(folder)
@@ -143,14 +159,43 @@ def test_damaged_changed_weights_are_refused(base: Base, tiny_model_folder: Path
         read_learnt("run", folder, base.own)
 
 
-@pytest.mark.parametrize("kind", ["changed", "prefix", "ia3", "lora"])
+@pytest.mark.parametrize("kind", ["changed", "prefix", "prompt", "ia3", "lora"])
 def test_what_a_stream_tells_of_it_can_be_read(kind: str, base: Base, folders: dict[str, Path]) -> None:
     """Streams leave out what is None."""
     facts = read_learnt(kind, folders[kind], base.own).facts(1.0)
     assert AdapterFacts.model_validate_json(facts.model_dump_json(exclude_none=True)) == facts
 
 
-def test_only_plain_low_rank_adapters_are_halved(base: Base, folders: dict[str, Path]) -> None:
+class Between(Plain):
+    """The base model with every weight on the line to its merged or changed one."""
+
+    def __init__(self, base: Path, folder: Path, strength: float) -> None:
+        adapted: Any = plainly_loaded(base, folder)
+        merged = adapted.merge_and_unload() if hasattr(adapted, "merge_and_unload") else adapted
+        self.model: Any = base_model(base).eval()
+        self.model.lm_head.weight = torch.nn.Parameter(self.model.lm_head.weight.clone())  # may go another way
+        new = dict(merged.state_dict())
+        self.model.load_state_dict(
+            {name: own.lerp(new[name], strength) for name, own in self.model.state_dict().items()}
+        )
+
+
+@pytest.mark.parametrize("strength", [0.0, 0.5, 1.7])
+@pytest.mark.parametrize("kind", ["changed", "ia3", "loha", "oft", "head"])
+def test_what_is_switched_runs_at_any_strength(
+    kind: str, strength: float, base: Base, folders: dict[str, Path], tiny_model_folder: Path
+) -> None:
+    adapter = read_learnt(kind, folders[kind], base.own)
+    assert adapter.unmixable
+    asked = [ask(base, order(base, PROMPT, dose)) for dose in (Dose(adapter, strength), Dose(adapter), BASE_DOSE)]
+    weakened, whole, own = [(one.ended(), one.row.tokens)[1] for one in asked]
+    assert_same(weakened, Between(tiny_model_folder, folders[kind], strength), PROMPT)
+    assert_same(whole, Loaded(tiny_model_folder, folders[kind]), PROMPT)
+    assert_same(own, Plain(tiny_model_folder), PROMPT)
+    assert whole != own
+
+
+def test_virtual_tokens_have_no_strength(base: Base, folders: dict[str, Path]) -> None:
     found = {name: Dose(read_learnt(name, folder, base.own)) for name, folder in folders.items()}
-    assert {name for name, dose in found.items() if dose.divisible} == {"lora", "dora"}
-    assert found["prefix"].virtual_tokens == found["pair"].virtual_tokens == 5
+    assert {name for name, dose in found.items() if not dose.divisible} == {"prefix", "prompt", "pair"}
+    assert {found[name].virtual_tokens for name in ("prefix", "prompt", "pair")} == {5}

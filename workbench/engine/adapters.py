@@ -36,7 +36,7 @@ _REFUSED = {
     "alora_invocation_tokens": "activated LoRA starts in the middle of a text",
     "arrow_config": "Arrow routes between adapters",
     "layer_replication": "it replicates layers of the base model",
-    "num_virtual_tokens": "soft prompts stand outside the model's modules",
+    "num_virtual_tokens": "its virtual tokens depend on the task",
     "xlora_depth": "X-LoRA routes between adapters",
     "kasa_config": "KaSA changes the base weights",
     "n_skills": "Polytropon routes between adapters by task",
@@ -81,12 +81,16 @@ class Adapter:
     modules: Mapping[str, LowRank] = field(default_factory=dict)
     prefix: tuple[tuple[Tensor, Tensor], ...] = ()
     """Keys and values that stand before a row's own, layer by layer; (1, heads, virtual tokens, width) each."""
+    prompt: Tensor | None = None
+    """Embeddings that stand before a row's own; (1, virtual tokens, width)."""
     changed: bool = False
     """Whether its folder holds tensors of the base model instead of an adapter of peft's."""
 
     @property
     def virtual_tokens(self) -> int:
-        """How many of the context's places its prefix takes."""
+        """How many of the context's places its prefix or prompt takes."""
+        if self.prompt is not None:
+            return self.prompt.shape[1]
         return self.prefix[0][0].shape[2] if self.prefix else 0
 
     def facts(self, strength: float) -> AdapterFacts:

@@ -66,7 +66,7 @@ class Base:
         dose = Dose(self._adapter(model_id.name, model_id.folder(home)), model_id.strength)
         if not dose.divisible and dose.strength != 1.0:
             raise WorkbenchError(
-                "Only plain low-rank adapters run at other than full strength.",
+                "Virtual tokens are there or not: they have no strength but the full one.",
                 remedy=f"Use {model_id.name}.",
                 field="model",
             )

@@ -57,9 +57,13 @@ def _mismatch(key: str, shape: tuple[int, ...], own: Own) -> str:
 class Swap:
     """The tensors in `folder` for those of the same names in `model`: in and out, any number of times."""
 
-    def __init__(self, model: nn.Module, own: Own, folder: Path) -> None:
+    def __init__(self, model: nn.Module, own: Own, folder: Path, strength: float = 1.0) -> None:
+        """`strength` 0 is the model's own tensors, 1 the changed ones, and others lie on the line through both."""
         changed = load_file(folder / CHANGED_WEIGHTS, device=str(own.device))
-        new = {id(own.parameters[name]): _like(tensor, own.parameters[name]) for name, tensor in changed.items()}
+        new = {
+            id(own.parameters[name]): _between(own.parameters[name], tensor, strength)
+            for name, tensor in changed.items()
+        }
         self._tensors: list[tuple[nn.Module, str, Any, nn.Parameter]] = [
             (module, name, weight, new[id(weight)])
             for module in model.modules()
@@ -93,5 +97,7 @@ class Swap:
             each.__dict__["forward"] = forward
 
 
-def _like(tensor: Tensor, own: Tensor) -> nn.Parameter:
-    return nn.Parameter(tensor.to(own.device, own.dtype), requires_grad=False)
+def _between(own: Tensor, changed: Tensor, strength: float) -> nn.Parameter:
+    """Weights on the line from `own` to `changed` (Wortsman et al. 2022, section 3), to the bit where it is full."""
+    tensor = changed.to(own.device, own.dtype)
+    return nn.Parameter(tensor if strength == 1.0 else own.lerp(tensor, strength), requires_grad=False)

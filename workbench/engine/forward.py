@@ -46,7 +46,7 @@ class Forward(Protocol):
     """Whether a prompt may be read in several stretches."""
 
     def past(self, dose: Dose = BASE_DOSE) -> Any:
-        """The memory of a new row: empty, but for a prefix that its dose brings."""
+        """The memory of a new row: empty, but for the virtual tokens that its dose brings."""
 
     def admit(self, dose: Dose, running: Sequence[Dose]) -> bool:
         """Make ready for a row of `dose`; False while it has to wait for one of those `running`."""
@@ -71,8 +71,22 @@ class FlatForward:
         past = KeyValues()
         for layer, (keys, values) in enumerate(dose.prefix):
             past.extend(layer, keys, values)
+        if dose.prompt is not None:
+            self._read_prompt(dose.prompt, past)
         past.advance(dose.virtual_tokens)
         return past
+
+    def _read_prompt(self, prompt: Tensor, past: KeyValues) -> None:
+        tokens = prompt.shape[1]
+        self._mixer.set([BASE_DOSE], [tokens], [1])
+        with self._switch.off():
+            self._model(
+                inputs_embeds=prompt,
+                position_ids=torch.arange(tokens, device=prompt.device)[None],
+                use_cache=False,
+                logits_to_keep=1,
+                segments=[Segment(0, tokens, past)],
+            )
 
     def admit(self, dose: Dose, running: Sequence[Dose]) -> bool:
         return self._switch.admit(dose, running)
@@ -145,9 +159,14 @@ class RowByRow:
         self._cache_name = "past_key_values" if "past_key_values" in accepted else "cache_params"
 
     def past(self, dose: Dose = BASE_DOSE) -> Memory:
-        memory = Memory(DynamicCache(config=self._model.config), begun=bool(dose.prefix))
+        memory = Memory(DynamicCache(config=self._model.config), begun=bool(dose.virtual_tokens))
         for layer, (keys, values) in enumerate(dose.prefix):
             memory.cache.update(keys, values, layer)
+        if dose.prompt is not None:
+            self._mixer.set([BASE_DOSE], [dose.virtual_tokens], [1])
+            with self._switch.off():
+                cache = {self._cache_name: memory.cache}
+                self._model(inputs_embeds=dose.prompt, use_cache=True, logits_to_keep=1, **cache)
         return memory
 
     def admit(self, dose: Dose, running: Sequence[Dose]) -> bool:

@@ -8,7 +8,7 @@ from workbench.adapter_folder import is_changed, is_pair
 from workbench.engine.adapters import Adapter, read_adapter
 from workbench.engine.changed import read_changed
 from workbench.engine.own import Own
-from workbench.engine.prefixes import is_prefix, read_pair, read_prefix_adapter
+from workbench.engine.prefixes import is_prefix, is_prompt, read_pair, read_prefix_adapter, read_prompt_adapter
 
 
 def read_learnt(name: str, folder: Path, own: Own) -> Adapter:
@@ -19,4 +19,6 @@ def read_learnt(name: str, folder: Path, own: Own) -> Adapter:
         return read_pair(name, folder, own)
     if is_prefix(folder):
         return read_prefix_adapter(name, folder, own)
+    if is_prompt(folder):
+        return read_prompt_adapter(name, folder, own)
     return read_adapter(name, folder, own)

@@ -36,6 +36,11 @@ class Dose:
         return self.adapter.prefix if self.adapter is not None else ()
 
     @property
+    def prompt(self) -> Tensor | None:
+        """Embeddings (1, virtual tokens, width) that its rows begin with."""
+        return self.adapter.prompt if self.adapter is not None else None
+
+    @property
     def virtual_tokens(self) -> int:
         """How many of the context's places they take."""
         return self.adapter.virtual_tokens if self.adapter is not None else 0
@@ -43,7 +48,7 @@ class Dose:
     @property
     def divisible(self) -> bool:
         """Whether its strength can be anything but full."""
-        return not self.switched and not self.prefix
+        return not self.virtual_tokens
 
 
 BASE_DOSE = Dose(None)

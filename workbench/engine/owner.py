@@ -35,6 +35,9 @@ LOOK_SECONDS = 5.0
 LONGEST_COMPARED = 2048
 """Prompts longer than this get no distance, unless a base pane happens to have read the same one."""
 
+FAILURES = (ArithmeticError, LookupError, MemoryError, RuntimeError, TypeError, ValueError)
+"""What models raise while they compute."""
+
 UNLOADED = WorkbenchError("The base model was unloaded.", remedy="Send the message again: it is loaded again.")
 
 
@@ -127,20 +130,22 @@ class Owner(threading.Thread):
         try:
             if not self._forward.admit(row.dose, [other.dose for other in self._rows]):
                 return False
+            row.past = self._forward.past(row.dose)
         except WorkbenchError as error:
             row.tell(Broke(error))
-            return True
-        row.past = self._forward.past(row.dose)
-        self._rows.append(row)
+        except FAILURES as error:
+            LOG.exception("a row could not begin")
+            row.tell(Broke(_failed(error)))
+        else:
+            self._rows.append(row)
         return True
 
     def _guarded_step(self) -> None:
         try:
             self._step()
-        except (ArithmeticError, LookupError, MemoryError, RuntimeError, TypeError, ValueError) as error:
+        except FAILURES as error:
             LOG.exception("a step failed")
-            remedy = "Send the message again; shorten it if memory ran out. The engine's log has the details."
-            self._break_all(WorkbenchError(f"The model failed while answering: {error}", remedy=remedy), self._rows)
+            self._break_all(_failed(error), self._rows)
             self._rows = []
 
     def _break_all(self, error: WorkbenchError, rows: list[Member]) -> None:
@@ -207,3 +212,10 @@ class Owner(threading.Thread):
                 row.end(None)
 
         return Row(asked, told)
+
+
+def _failed(error: Exception) -> WorkbenchError:
+    return WorkbenchError(
+        f"The model failed while answering: {error}",
+        remedy="Send the message again; shorten it if memory ran out. The engine's log has the details.",
+    )

@@ -1,4 +1,4 @@
-"""A trained prefix: keys and values that a row finds in its memory before it has read anything."""
+"""Virtual tokens: a trained prefix, keys and values that a row finds in its memory, or a prompt that it reads first."""
 
 from __future__ import annotations
 
@@ -25,7 +25,16 @@ _SAVED = "prompt_embeddings"
 
 def is_prefix(folder: Path) -> bool:
     """Whether the peft adapter in `folder` is a prefix."""
-    return str(getattr(read_config(folder).peft_type, "value", "")) == "PREFIX_TUNING"
+    return _kind(folder) == "PREFIX_TUNING"
+
+
+def is_prompt(folder: Path) -> bool:
+    """Whether the peft adapter in `folder` is a prompt of trained embeddings; P-tuning saves one as well."""
+    return _kind(folder) in ("PROMPT_TUNING", "P_TUNING")
+
+
+def _kind(folder: Path) -> str:
+    return str(getattr(read_config(folder).peft_type, "value", ""))
 
 
 def read_prefix_adapter(name: str, folder: Path, own: Own) -> Adapter:
@@ -38,6 +47,23 @@ def read_prefix_adapter(name: str, folder: Path, own: Own) -> Adapter:
         rank=None,
         chat_template=read_chat_template(folder),
         prefix=_prefix(folder, own),
+    )
+
+
+def read_prompt_adapter(name: str, folder: Path, own: Own) -> Adapter:
+    """Prompt tuning: its rows read the embeddings before their own tokens, beside any other rows."""
+    saved = read_weights(folder).get(_SAVED)
+    width = own.config.hidden_size
+    if saved is None or saved.dim() != 2 or saved.shape[1] != width:
+        raise other_base([f"This base model's prompt is {width} numbers a virtual token."])
+    return Adapter(
+        name=name,
+        folder=folder,
+        hash=combined_hash([folder]),
+        method=_kind(folder).lower(),
+        rank=None,
+        chat_template=read_chat_template(folder),
+        prompt=saved[None].to(own.device, own.example.dtype),
     )
 
 

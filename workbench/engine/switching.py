@@ -1,7 +1,7 @@
 """Adapters that cannot share a batch: peft puts one of them into the model, and it is on only for its own rows.
 
 Only what peft does inside the model's modules can be switched. Methods that work around the model's forward pass, such
-as soft prompts and routers, are refused when the adapter is read.
+as routers, are refused when the adapter is read.
 """
 
 from __future__ import annotations
@@ -18,18 +18,19 @@ from transformers import PreTrainedModel
 
 from workbench.engine.adapters import Adapter
 from workbench.engine.changed import Swap
-from workbench.engine.mixing import Dose
+from workbench.engine.mixing import BASE_DOSE, Dose
 from workbench.engine.own import Own
+from workbench.engine.strength import set_strength
 from workbench.errors import WorkbenchError
 
 
 class Switch:
-    """At most one such adapter at a time."""
+    """At most one such adapter at a time, at one strength."""
 
     def __init__(self, model: PreTrainedModel) -> None:
         self._model = model
         self._own = Own.of(model)
-        self._adapter: Adapter | None = None
+        self._dose = BASE_DOSE
         self._injected: PeftModel | None = None
         self._swap: Swap | None = None
         self._before: list[tuple[nn.Module, dict[str, nn.Module | None]]] = []
@@ -45,13 +46,14 @@ class Switch:
             if not busy:
                 self._take_out()
             return True
-        if dose.adapter is self._adapter:
+        if dose.adapter is self._dose.adapter and dose.strength == self._dose.strength:
             return True
         if busy:
             return False
         self._take_out()
         assert dose.adapter is not None
-        self._put_in(dose.adapter)
+        self._put_in(dose.adapter, dose.strength)
+        self._dose = dose
         return True
 
     def run(self, doses: Sequence[Dose], one_pass: Callable[[Sequence[int]], list[Tensor]]) -> list[Tensor]:
@@ -63,14 +65,15 @@ class Switch:
         shared = [index for index, dose in enumerate(doses) if not dose.switched]
         logits: dict[int, Tensor] = {}
         if shared:
-            with self._off():
+            with self.off():
                 logits |= zip(shared, one_pass(shared), strict=True)
         if own:
             logits |= zip(own, one_pass(own), strict=True)
         return [logits[index] for index in range(len(doses))]
 
     @contextlib.contextmanager
-    def _off(self) -> Iterator[None]:
+    def off(self) -> Iterator[None]:
+        """The base model as it is."""
         tuner: Any = self._injected.base_model if self._injected is not None else None
         if tuner is not None:
             tuner.disable_adapter_layers()
@@ -84,14 +87,13 @@ class Switch:
             if self._swap is not None:
                 self._swap.put_in()
 
-    def _put_in(self, adapter: Adapter) -> None:
+    def _put_in(self, adapter: Adapter, strength: float) -> None:
         if adapter.changed:
-            self._swap = _swapped(self._model, self._own, adapter)
+            self._swap = _swapped(self._model, self._own, adapter, strength)
         else:
-            self._inject(adapter)
-        self._adapter = adapter
+            self._inject(adapter, strength)
 
-    def _inject(self, adapter: Adapter) -> None:
+    def _inject(self, adapter: Adapter, strength: float) -> None:
         self._before = [(module, dict(module._modules)) for module in self._model.modules()]
         try:
             with torch.inference_mode(False):
@@ -104,6 +106,13 @@ class Switch:
             ) from error
         injected.eval()
         self._injected = injected
+        if not set_strength(injected, strength):
+            self._take_out()
+            raise WorkbenchError(
+                f"A {adapter.method} adapter has no strength but its full one.",
+                remedy=f"Use {adapter.name}.",
+                field="model",
+            )
 
     def _take_out(self) -> None:
         if self._injected is not None:
@@ -113,12 +122,13 @@ class Switch:
             del self._model.peft_config
         if self._swap is not None:
             self._swap.take_out()
-        self._injected = self._swap = self._adapter = None
+        self._injected = self._swap = None
+        self._dose = BASE_DOSE
 
 
-def _swapped(model: PreTrainedModel, own: Own, adapter: Adapter) -> Swap:
+def _swapped(model: PreTrainedModel, own: Own, adapter: Adapter, strength: float) -> Swap:
     try:
-        return Swap(model, own, adapter.folder)
+        return Swap(model, own, adapter.folder, strength)
     except (OSError, RuntimeError, SafetensorError, KeyError) as error:
         raise WorkbenchError(
             f"The changed weights cannot be loaded: {error}",
