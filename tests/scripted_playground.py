@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Generator, Sequence
 
 from workbench.playground import Delta, PaneChoice, Sampling
-from workbench.protocol.chat import Score, ScoredToken
+from workbench.protocol.chat import AnswerFacts, Score, ScoredToken
 from workbench.records import Message
 
 Answer = Callable[[str, str], str]
@@ -24,6 +24,8 @@ class ScriptedPlayground:
         """Most answers in the making at a moment."""
         self.open = threading.Event()
         self.open.set()
+        self.facts: AnswerFacts | None = None
+        """What the engine tells with the last chunk of each answer."""
         self.closed = threading.Semaphore(0)
         """Released for each answer that was broken off."""
         self._now = 0
@@ -43,7 +45,8 @@ class ScriptedPlayground:
             while not self.open.wait(0.02):
                 yield Delta(seconds=0.2)
             yield Delta(text=text, tokens=3, seconds=0.5)
-            yield Delta(done=True, tokens=4, seconds=1.0, finish_reason="stop", adapter_hash="3f9ac01be2d4")
+            end = Delta(done=True, tokens=4, seconds=1.0, finish_reason="stop", adapter_hash="3f9ac01be2d4")
+            yield end.model_copy(update={"facts": self.facts})
         except GeneratorExit:
             self.closed.release()
             raise

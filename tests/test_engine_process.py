@@ -16,6 +16,7 @@ import httpx
 import psutil
 import pytest
 from engine_homes import save_run
+from slowing import engine_of, slowed
 
 from workbench.engine_process import EngineProcess
 from workbench.errors import WorkbenchError
@@ -123,13 +124,18 @@ def test_the_same_seed_gives_the_same_answer_with_other_panes_open(playground: P
 
 
 def test_a_closed_stream_ends_the_generation(playground: Playground, engine: EngineProcess, base_model: str) -> None:
-    stream = playground.stream("one", base_model, QUESTION, Sampling(max_tokens=230, temperature=1.5, seed=1))
-    next(delta for delta in stream if delta.text)
-    stream.close()
-    deadline = time.monotonic() + 2
-    while any(model.rows for model in engine.status().models):
+    sampling = Sampling(max_tokens=230, temperature=1.5, seed=5)
+    _, whole = answer(playground, "one", base_model, sampling)
+    before = engine.status().models[0].written
+    with slowed(engine_of(os.getpid())):
+        stream = playground.stream("one", base_model, QUESTION, sampling)
+        next(delta for delta in stream if delta.text)
+        stream.close()
+    deadline = time.monotonic() + 20
+    while engine.status().models[0].rows:
         assert time.monotonic() < deadline
         time.sleep(0.05)
+    assert engine.status().models[0].written < before + whole.tokens
 
 
 def test_a_run_that_needs_the_memory_gets_it_and_the_next_message_loads_the_base_again(
@@ -175,7 +181,7 @@ def test_ten_users_are_served_and_told_their_place(
 def test_a_reader_that_leaves_the_queue_gives_its_place_away(
     playground: Playground, engine: EngineProcess, base_model: str
 ) -> None:
-    sampling = Sampling(max_tokens=230, temperature=1.5, seed=1)
+    sampling = Sampling(max_tokens=230, temperature=1.5, seed=5)
     streams = [playground.stream(f"one@{place / 10}", base_model, QUESTION, sampling) for place in range(1, 18)]
     for stream in streams:
         next(stream)  # the last one is told its place
@@ -191,7 +197,7 @@ def test_a_reader_that_leaves_the_queue_gives_its_place_away(
 def test_a_killed_engine_breaks_the_answer_and_the_next_one_works(
     playground: Playground, engine: EngineProcess, base_model: str
 ) -> None:
-    stream = playground.stream("one", base_model, QUESTION, Sampling(max_tokens=230, temperature=1.5, seed=1))
+    stream = playground.stream("one", base_model, QUESTION, Sampling(max_tokens=230, temperature=1.5, seed=5))
     next(delta for delta in stream if delta.text)
     assert engine.pid is not None
     os.kill(engine.pid, signal.SIGKILL)

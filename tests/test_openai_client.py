@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import stat
 import threading
@@ -10,12 +11,14 @@ import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import openai
 import pytest
 import uvicorn
 from engine_homes import save_run
+from slowing import engine_of, slowed
 
 from workbench.cli.main import main
 from workbench.home import Home
@@ -25,6 +28,7 @@ from workbench.web import ServeOptions, build_app
 
 LOGIN = ("ann", "password of the pages")
 QUESTION = "What is brick number 3 made of?"
+ENDLESS = {"temperature": 1.5, "seed": 5, "max_tokens": 230}
 
 
 @pytest.fixture(scope="module")
@@ -178,24 +182,45 @@ def test_plain_http_streams_events_as_curl_sees_them(served: tuple[Home, str]) -
     assert "data: [DONE]" in answer
 
 
+def test_a_client_that_hangs_up_ends_its_whole_answer_too(served: tuple[Home, str], client: openai.OpenAI) -> None:
+    asked: Any = {"model": "one", "messages": [{"role": "user", "content": QUESTION}], **ENDLESS}
+    usage = client.chat.completions.create(**asked).usage
+    assert usage is not None
+    before = _written_in_the_end(served[1])
+    with slowed(engine_of(os.getpid())):
+        with pytest.raises(openai.APITimeoutError):
+            client.with_options(timeout=1.0).chat.completions.create(**asked)
+        time.sleep(2)  # within which the end is promised
+    assert _written_in_the_end(served[1]) < before + usage.completion_tokens
+
+
 @pytest.mark.parametrize("route", ["/api/chat", "/v1/chat/completions"])
 def test_a_closed_connection_ends_the_generation(served: tuple[Home, str], base: str, route: str) -> None:
     home, address = served
     pages = address.removesuffix("/v1")
-    messages = [{"role": "user", "content": QUESTION}]
-    endless = {"temperature": 1.5, "seed": 1, "max_tokens": 230}
-    if route == "/api/chat":
-        options = {
-            "json": {"model": "one", "base_model": base, "messages": messages, "sampling": endless},
-            "auth": LOGIN,
-        }
-    else:
-        key = {"Authorization": f"Bearer {api_key(home)}"}
-        options = {"json": {"model": "one", "messages": messages, "stream": True, **endless}, "headers": key}
-    with httpx.stream("POST", f"{pages}{route}", **options) as answer:  # type: ignore[arg-type]
+    key = {"Authorization": f"Bearer {api_key(home)}"}
+    asked = {"model": "one", "messages": [{"role": "user", "content": QUESTION}]}
+    options: dict[str, Any] = (
+        {"json": {**asked, "base_model": base, "sampling": ENDLESS}, "auth": LOGIN}
+        if route == "/api/chat"
+        else {"json": {**asked, "stream": True, **ENDLESS}, "headers": key}
+    )
+    at_first = _written_in_the_end(address)
+    with httpx.stream("POST", f"{pages}{route}", timeout=60, **options) as answer:
+        assert list(answer.iter_lines())
+    before = _written_in_the_end(address)
+    with slowed(engine_of(os.getpid())), httpx.stream("POST", f"{pages}{route}", timeout=60, **options) as answer:
         assert next(line for line in answer.iter_lines() if line.startswith("data:"))
-    deadline = time.monotonic() + 2
-    while any(model["rows"] for model in httpx.get(f"{pages}/api/engine", auth=LOGIN).json()["models"]):
+    assert _written_in_the_end(address) - before < before - at_first
+
+
+def _written_in_the_end(address: str) -> int:
+    """How many tokens the engine has written when no answer is left."""
+    deadline = time.monotonic() + 20
+    while True:
+        models = httpx.get(f"{address.removesuffix('/v1')}/api/engine", auth=LOGIN).json()["models"]
+        if not any(model["rows"] or model["waiting"] for model in models):
+            return sum(model["written"] for model in models)
         assert time.monotonic() < deadline
         time.sleep(0.05)
 

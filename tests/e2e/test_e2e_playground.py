@@ -305,13 +305,16 @@ def test_what_the_engine_does_first_is_told(page: Page, unhurried: str) -> None:
     expect(panes.nth(0).get_by_role("progressbar")).to_be_hidden()
 
 
-def test_a_closed_pane_ends_its_generation(page: Page, unhurried: str) -> None:
+def test_a_closed_pane_ends_its_generation(page: Page, unhurried: str, some_runs: Scripted) -> None:
+    some_runs.playground.closed.clear()
     panes = open_panes(page, unhurried, "base", "done")
     with page.expect_event("requestfailed", lambda request: request.url.endswith("/api/chat")):
         send(page, "hello there " * 40, wait=False)
         expect(panes.nth(1)).to_contain_text("I am done")
         panes.nth(1).get_by_role("button", name="Close this pane").click()
     expect(panes).to_have_count(1)
+    settle(page)
+    assert some_runs.playground.closed == ["done"]
 
 
 def test_a_phone_stacks_the_panes(page: Page, adapters: str) -> None:

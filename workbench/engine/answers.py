@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from workbench.engine.bases import Bases
 from workbench.engine.row_events import Ended, Listener
 from workbench.errors import WorkbenchError
 from workbench.home import Home
-from workbench.protocol.added import read_added
+from workbench.protocol.added import list_added, read_added
 from workbench.protocol.chat import (
     AnswerFacts,
     ChatRequest,
@@ -116,10 +117,11 @@ class Answers:
         """How far `model` stands from `other` on the prompt that `model`'s template makes; waits for both."""
         from workbench.engine.comparison import first_logprobs
         from workbench.engine.distance import distance
-        from workbench.engine.prompt import encode_prompt
+        from workbench.engine.prompt import encode_prompt, room_to_answer
 
         base, (dose, other), tokenizer = self._take_both(request.model, request.other, request.base_model)
         prompt = encode_prompt([turn.message() for turn in request.messages], tokenizer)
+        room_to_answer(len(prompt), 1, base.context_length - max(dose.virtual_tokens, other.virtual_tokens))
         adapted, compared = first_logprobs(base, prompt, (dose, other))
         return Comparison(
             model=request.model,
@@ -168,15 +170,30 @@ class Answers:
         return base, dose, with_template(base.tokenizer, dose.adapter.chat_template)
 
     def _only_base(self) -> str:
-        """The base model that ``base`` alone means: the one that is in memory."""
-        loaded = [model.reference for model in self._bases.models()]
-        if len(loaded) != 1:
+        """What ``base`` alone means: the base model in memory, else the only one of all adapters, else the bundled one.
+
+        Raises `WorkbenchError` where there are several.
+        """
+        loaded = {model.reference for model in self._bases.models()}
+        known = loaded or self._adapted() or {str(RunConfig.model_fields["base_model"].default)}
+        if len(known) > 1:
             raise WorkbenchError(
                 "“base” alone does not say which base model.",
-                remedy="Name its reference in base_model, or as the model.",
+                remedy=f"Name one as base_model, or as the model: {', '.join(sorted(known)[:5])}.",
                 field="base_model",
             )
-        return loaded[0]
+        return known.pop()
+
+    def _adapted(self) -> set[str]:
+        """The base models that runs and added adapters were made for."""
+        from workbench.runs.folder import is_id
+
+        found = {one.base_model for one in list_added(self._home) if one.kind == "adapter"}
+        for path in self._home.runs.iterdir():
+            with contextlib.suppress(WorkbenchError):  # a damaged run names none
+                if is_id(path.name) and path.is_dir():
+                    found.add(self._config_of(ModelId(path.name)).base_model)
+        return found
 
     def _base_of(self, model_id: ModelId) -> str:
         """The reference of the base model that the adapter was made for."""

@@ -154,5 +154,6 @@ class Bases:
             done=state.done,
             adapters=base.adapters if base else (),
             rows=base.owner.rows if base else 0,
+            written=base.owner.written if base else 0,
             waiting=base.owner.waiting if base else 0,
         )

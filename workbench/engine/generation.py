@@ -195,20 +195,23 @@ def _cancel_begun(beginning: asyncio.Task[Begun]) -> None:
 
 
 async def _while_connected(events: AsyncGenerator[Any, None], http: Request) -> AsyncGenerator[Any, None]:
-    """The events, as long as somebody reads the answer."""
+    """The events, as long as somebody waits for the answer."""
     upcoming: asyncio.Future[Any] | None = None
+    looked = time.monotonic()
     try:
         while True:
             upcoming = upcoming or asyncio.ensure_future(anext(events, None))
             done, _ = await asyncio.wait({upcoming}, timeout=DISCONNECT_SECONDS)
+            if time.monotonic() - looked >= DISCONNECT_SECONDS:
+                looked = time.monotonic()
+                if await http.is_disconnected():
+                    return
             if done:
                 event = upcoming.result()
                 if event is None:
                     return
                 upcoming = None
                 yield event
-            elif await http.is_disconnected():
-                return
     finally:
         if upcoming is not None and not upcoming.done():
             upcoming.cancel()

@@ -58,6 +58,8 @@ class Owner(threading.Thread):
         self._seconds_per_token = 0.01
         self._closed = False
         self.last_used = time.monotonic()
+        self.written = 0
+        """Tokens of answers so far."""
 
     @property
     def rows(self) -> int:
@@ -160,6 +162,7 @@ class Owner(threading.Thread):
             row.read += len(stretch.tokens)
             row.take(scores)
             if isinstance(row, Row):
+                self.written += bool(row.tokens)
                 self._look_after(row)
         self._learn_speed(sum(len(stretch.tokens) for stretch in stretches), time.monotonic() - began)
         self._rows = [row for row in self._rows if not row.reason]

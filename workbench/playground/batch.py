@@ -66,7 +66,7 @@ class Batches:
 
     def begin(self, request: BatchRequest) -> BatchState:
         """Start a batch; raises `WorkbenchError` beside the field that is wrong, and writes nothing then."""
-        panes = _with_base(request.panes)
+        panes = _with_base(request.panes, request.base_model)
         found, source = self.sources.read(request.source)
         prompts = found.prompts[: request.limit]
         references = sum(prompt.reference is not None for prompt in prompts)
@@ -223,8 +223,11 @@ def _status(folder: BatchFolder, working: bool) -> BatchStatus:
     return BatchStatus.INTERRUPTED if status == BatchStatus.RUNNING else status
 
 
-def _with_base(panes: tuple[BatchPane, ...]) -> tuple[BatchPane, ...]:
+def _with_base(panes: tuple[BatchPane, ...], base_model: str) -> tuple[BatchPane, ...]:
     """The base model first, whether it was asked for or not; each other one once."""
+    panes = tuple(
+        pane.model_copy(update={"base_model": ""}) if pane.base_model == base_model else pane for pane in panes
+    )
     base = next((pane for pane in panes if pane.is_base), BatchPane(label="Base model"))
     others = dict.fromkeys(pane for pane in panes if pane != base)
     return (base, *others)

@@ -33,8 +33,8 @@ class BatchPane(Record):
 
     @property
     def is_base(self) -> bool:
-        """Whether it is the plain base model."""
-        return self.model == BASE and not self.endpoint
+        """Whether it is the batch's plain base model; another one's, such as a merged model, is named."""
+        return self.model == BASE and not self.endpoint and not self.base_model
 
 
 class PromptSource(Record):
@@ -106,6 +106,8 @@ class BatchAnswer(Record):
     seconds: float = 0.0
     finish_reason: str | None = None
     adapter_hash: str | None = None
+    cut_turns: int = 0
+    """The oldest turns of the conversation, left out where it was longer than the context."""
     problem: str = ""
     remedy: str = ""
     log_likelihood: float | None = None

@@ -176,6 +176,7 @@ class BatchRunner:
             seconds=last.seconds if last else 0.0,
             finish_reason=last.finish_reason if last else None,
             adapter_hash=last.adapter_hash if last else None,
+            cut_turns=last.facts.cut_turns if last and last.facts else 0,
         )
 
     def _scored(self, answer: BatchAnswer, reference: str) -> BatchAnswer:

@@ -5,6 +5,7 @@ The server's application includes `endpoint_router`. Knows no page; answers come
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import hmac
 import os
@@ -31,6 +32,10 @@ ROUTES = ("chat/completions", "completions", "compare", "score")
 MAX_BODY = 16 * 2**20
 SILENCE_SECONDS = 3600.0
 """A whole answer that is not streamed says nothing until it is complete."""
+LOOK_SECONDS = 0.5
+"""How often it is looked whether somebody still waits for the first byte of an answer."""
+CLIENT_GONE = 499
+"""Nobody reads it; servers log an answer that was no longer wanted under this number."""
 STREAM_HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no"}
 
 
@@ -98,7 +103,7 @@ def endpoint_router(engine: EngineProcess, playground: Playground) -> APIRouter:
         if request.method != "POST" or route not in ROUTES:
             return _error(ErrorDetail(message=f"There is no /v1/{route}.", remedy="See /v1/models."), 404)
         try:
-            return await _forward(engine, f"/v1/{route}", await _body(request))
+            return await _forward(engine, f"/v1/{route}", request)
         except WorkbenchError as error:
             return _error(error_answer(error).error, 503)
 
@@ -129,23 +134,40 @@ async def _body(request: Request) -> bytes:
     return body
 
 
-async def _forward(engine: EngineProcess, route: str, body: bytes) -> Response:
+async def _forward(engine: EngineProcess, route: str, request: Request) -> Response:
     """Hand the request on and its answer back, byte by byte; closing the one ends the other."""
+    body = await _body(request)
     known = await to_thread.run_sync(engine.client)
     headers = {**JSON, "Authorization": known.headers["Authorization"]}
     timeout = httpx.Timeout(10.0, read=SILENCE_SECONDS)
     client = httpx.AsyncClient(base_url=known.base_url, headers=headers, timeout=timeout, trust_env=False)
+    asked = client.build_request("POST", route, content=body)
     try:
-        answer = await client.send(client.build_request("POST", route, content=body), stream=True)
+        answer = await _while_waited_for(asyncio.ensure_future(client.send(asked, stream=True)), request)
     except httpx.HTTPError as error:
         await client.aclose()
         raise engine.lost() from error
+    if answer is None:
+        await client.aclose()
+        return Response(status_code=CLIENT_GONE)
     return StreamingResponse(
         _parts(client, answer, engine),
         status_code=answer.status_code,
         media_type=answer.headers.get("content-type"),
         headers=STREAM_HEADERS,
     )
+
+
+async def _while_waited_for(sent: asyncio.Future[httpx.Response], request: Request) -> httpx.Response | None:
+    """The engine's answer, whose first byte may be its last; None when nobody waits for it any more."""
+    try:
+        while not sent.done():
+            await asyncio.wait({sent}, timeout=LOOK_SECONDS)
+            if not sent.done() and await request.is_disconnected():
+                return None
+        return sent.result()
+    finally:
+        sent.cancel()
 
 
 async def _parts(

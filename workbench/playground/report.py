@@ -12,9 +12,10 @@ import orjson
 
 from workbench.playground.batch_figures import Scorer
 from workbench.playground.batch_folder import BatchFolder
-from workbench.playground.batch_records import BatchFigures, BatchRow, MetricFigures
+from workbench.playground.batch_records import BatchFigures, BatchPane, BatchRow, MetricFigures
 from workbench.playground.batch_rows import all_rows
 from workbench.playground.labels import OTHER
+from workbench.playground.records import Sampling
 from workbench.playground.significance import RESAMPLES, Difference
 
 SHOWN_ROWS = 20
@@ -72,12 +73,19 @@ def as_jsonl(folder: BatchFolder, scorer: Scorer) -> Iterator[str]:
                 "line": row.line,
                 "model": pane.model,
                 "label": pane.label,
+                **_named(pane),
+                "sampling": (pane.sampling or folder.batch.request.sampling).model_dump(mode="json"),
                 "messages": said,
                 "reference": row.reference,
                 **known,
                 "scores": cell.scores if cell else {},
             }
             yield orjson.dumps(told).decode() + "\n"
+
+
+def _named(pane: BatchPane) -> dict[str, str]:
+    """The base model and server that are not those of the batch."""
+    return {name: value for name in ("base_model", "endpoint") if (value := getattr(pane, name))}
 
 
 def as_markdown(folder: BatchFolder, scorer: Scorer, figures: BatchFigures) -> Iterator[str]:
@@ -97,21 +105,36 @@ def as_markdown(folder: BatchFolder, scorer: Scorer, figures: BatchFigures) -> I
             yield f"- reference: {_plain(row.reference)}\n"
         for name, cell in zip(pane_names(folder), row.cells, strict=True):
             said = "not answered" if cell is None else cell.answer.problem or cell.answer.text
-            yield f"- {_plain(name)}: {_plain(said)}\n"
+            cut = f" (the oldest {cell.answer.cut_turns} turns were left out)" if cell and cell.answer.cut_turns else ""
+            yield f"- {_plain(name)}: {_plain(said)}{cut}\n"
 
 
 def _asked(folder: BatchFolder) -> Iterator[str]:
     batch = folder.batch
-    sampling = batch.request.sampling
     yield f"# {_plain(batch.request.name or batch.source)}\n\n"
     yield f"- begun {time.strftime('%Y-%m-%d %H:%M', time.localtime(batch.created))}, batch {batch.id}\n"
     yield f"- prompts: {batch.prompts} of {_plain(batch.source)}, {batch.references} with a reference answer\n"
     yield f"- base model: {_plain(batch.request.base_model)}\n"
-    told = ", ".join(f"{name} {value}" for name, value in sampling.model_dump().items() if value != ())
-    yield f"- sampling: {told}\n"
+    yield f"- sampling: {_settings(batch.request.sampling)}\n"
     for name, pane in zip(pane_names(folder), batch.request.panes, strict=True):
-        system = f", system prompt: {_plain(pane.system)}" if pane.system else ""
-        yield f"- {_plain(name)}: model id {_plain(pane.model)}{system}\n"
+        yield f"- {_plain(name)}: {', '.join(_who(pane))}\n"
+
+
+def _who(pane: BatchPane) -> Iterator[str]:
+    """Who answered, and what was set for this one alone."""
+    yield f"model id {_plain(pane.model)}"
+    if pane.base_model:
+        yield f"base model {_plain(pane.base_model)}"
+    if pane.endpoint:
+        yield f"at {_plain(pane.endpoint)}"
+    if pane.sampling:
+        yield f"own sampling: {_settings(pane.sampling)}"
+    if pane.system:
+        yield f"system prompt: {_plain(pane.system)}"
+
+
+def _settings(sampling: Sampling) -> str:
+    return ", ".join(f"{name} {value}" for name, value in sampling.model_dump().items() if value != ())
 
 
 def _table(folder: BatchFolder, figures: BatchFigures) -> Iterator[str]:

@@ -53,6 +53,8 @@ class GivenAnswer(Record):
     seconds: float
     finish_reason: str | None = None
     adapter_hash: str | None = None
+    cut_turns: int = 0
+    """The oldest turns of the conversation, left out where it was longer than the context."""
 
 
 class CastVote(Record):

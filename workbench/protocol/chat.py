@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from workbench.records import Message, Record
 
@@ -20,11 +20,22 @@ class Lenient(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", protected_namespaces=())
 
 
-class StreamOptions(Lenient):
+class RequestPart(Lenient):
+    """A part of a request, where null means the default."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _null_is_default(cls, values: Any) -> Any:
+        return (
+            {name: value for name, value in values.items() if value is not None} if isinstance(values, dict) else values
+        )
+
+
+class StreamOptions(RequestPart):
     include_usage: bool = False
 
 
-class ChatTurn(Lenient):
+class ChatTurn(RequestPart):
     """One message; content given in parts is joined, and only text parts are understood."""
 
     role: Literal["system", "developer", "user", "assistant", "tool"]
@@ -33,8 +44,6 @@ class ChatTurn(Lenient):
     @field_validator("content", mode="before")
     @classmethod
     def _join_parts(cls, value: Any) -> Any:
-        if value is None:
-            return ""
         if not isinstance(value, list):
             return value
         if any(not isinstance(part, dict) or part.get("type") != "text" for part in value):
@@ -46,7 +55,7 @@ class ChatTurn(Lenient):
         return Message(role="system" if self.role == "developer" else self.role, content=self.content)
 
 
-class SamplingFields(Lenient):
+class SamplingFields(RequestPart):
     """How tokens are chosen; OpenAI's names and defaults, and three that open servers share."""
 
     temperature: float = Field(1.0, ge=0, le=2)
@@ -64,9 +73,8 @@ class SamplingFields(Lenient):
     @field_validator("stop", mode="before")
     @classmethod
     def _one_or_many(cls, value: Any) -> Any:
-        if value is None:
-            return ()
-        return (value,) if isinstance(value, str) else tuple(word for word in value if word)
+        words = (value,) if isinstance(value, str) else value or ()
+        return tuple(word for word in words if word)
 
 
 class GenerationRequest(SamplingFields):
@@ -82,11 +90,6 @@ class GenerationRequest(SamplingFields):
     cut_prompt: bool = False
     """Whether the oldest turns may be left out where the conversation is longer than the context; else it is refused.
     """
-
-    @field_validator("stream_options", mode="before")
-    @classmethod
-    def _none_is_default(cls, value: Any) -> Any:
-        return {} if value is None else value
 
     @property
     def limit(self) -> int | None:
@@ -106,11 +109,6 @@ class ChatRequest(GenerationRequest):
     max_completion_tokens: int | None = Field(None, ge=1)
     logprobs: bool = False
     top_logprobs: int = Field(0, ge=0, le=20)
-
-    @field_validator("top_logprobs", mode="before")
-    @classmethod
-    def _none_is_zero(cls, value: Any) -> Any:
-        return 0 if value is None else value
 
     @property
     def limit(self) -> int | None:

@@ -44,6 +44,8 @@ class LoadedModel(Record):
     """Answers being written."""
     waiting: int = 0
     """Answers that wait for a place."""
+    written: int = 0
+    """Tokens of answers since it was loaded, those of answers that were broken off included."""
 
 
 class EngineStatus(Record):

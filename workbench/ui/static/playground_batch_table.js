@@ -74,6 +74,7 @@ export class BatchTable {
     if (answer.problem) return h("span", { class: "lw-wrong-words" }, `${answer.problem} ${answer.remedy}`);
     const told = this.metrics.filter(({ kind }) => kind in scores).map(({ kind, title }) => `${title} ${scores[kind].toFixed(scores[kind] >= 99.95 ? 0 : 1)}`);
     if (answer.finish_reason === "length") told.unshift("cut at the limit");
+    if (answer.cut_turns) told.unshift(`the oldest ${answer.cut_turns} turns left out`);
     return [text(answer.text || "(an empty answer)"), told.length ? h("span", { class: "lw-scores" }, told.join(" · ")) : null];
   }
 }

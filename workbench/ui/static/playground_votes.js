@@ -201,12 +201,13 @@ class Side {
     this.element.classList.remove("lw-preferred");
   }
 
-  reveal({ by, tokens, seconds, finish_reason, adapter_hash }, preferred) {
+  reveal({ by, tokens, seconds, finish_reason, adapter_hash, cut_turns }, preferred) {
     setText(this.title, `${this.letter} was ${by.label || by.model}`);
     const facts = [by.endpoint || (by.model === "base" ? "base model" : by.model)];
     if (adapter_hash) facts.push(adapter_hash.slice(0, 8));
     facts.push(`${tokens} tokens`, `${seconds.toFixed(1)} s`);
     if (finish_reason === "length") facts.push("cut at the limit");
+    if (cut_turns) facts.push(`the oldest ${cut_turns} turns left out`);
     setText(this.facts, facts.join(" · "));
     this.element.classList.toggle("lw-preferred", preferred);
   }
