@@ -20,6 +20,7 @@ from workbench.engine.base import Base, release
 from workbench.engine.layouts import read_learnt
 from workbench.engine.mixing import BASE_DOSE, Dose
 from workbench.engine.own import Own
+from workbench.engine.switching import Switch
 from workbench.errors import WorkbenchError
 from workbench.protocol.chat import AdapterFacts
 
@@ -143,6 +144,21 @@ def test_what_belongs_to_another_base_model_is_refused(
     other = Own.of(base_model(tiny_gpt2_folder))
     with pytest.raises(WorkbenchError, match="belongs to another base model"):
         read_learnt("run", folders[kind], other)
+
+
+@pytest.mark.parametrize("kind", ["ia3", "loha", "oft", "head"])
+def test_what_is_switched_is_refused_by_a_shallower_base_and_a_wider_one(
+    kind: str, folders: dict[str, Path], tmp_path: Path
+) -> None:
+    sizes: Any = {"vocab_size": 320, "intermediate_size": 96, "num_attention_heads": 4}
+    with pytest.raises(WorkbenchError, match="belongs to another base model") as refusal:
+        read_learnt("run", folders[kind], Own.of(LlamaForCausalLM(LlamaConfig(**sizes, num_hidden_layers=1))))
+    assert "no module “model.layers.1”" in str(refusal.value)
+    wide: Any = LlamaForCausalLM(LlamaConfig(**sizes, hidden_size=32, num_hidden_layers=4)).eval()
+    adapter = read_learnt("run", folders[kind], Own.of(wide))
+    with pytest.raises(WorkbenchError, match="belongs to another base model") as refusal:
+        Switch(wide).admit(Dose(adapter), [])
+    assert "in the adapter" in str(refusal.value)
 
 
 def test_a_prompt_of_another_width_is_refused(folders: dict[str, Path]) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from engine_homes import save_random_adapter
 from fake_hub import FakeHub, Repository, serve_hub
+from peft import LNTuningConfig, LoHaConfig, PromptTuningConfig
 
 from workbench.engine.blueprint import blueprint_of
 from workbench.errors import WorkbenchError
@@ -62,6 +63,21 @@ def test_a_folder_is_copied_as_data_alone(library: AdapterLibrary, home: Home, s
         library.remove(added.id)
     with pytest.raises(WorkbenchError, match="was added"):
         library.remove("../runs")
+
+
+def test_other_methods_are_taken_by_their_own_base_alone(
+    library: AdapterLibrary, shape: Blueprint, home: Home, tiny_model_folder: Path, tmp_path: Path
+) -> None:
+    loha = LoHaConfig(task_type="CAUSAL_LM", r=2, target_modules=["q_proj"])
+    norms = LNTuningConfig(task_type="CAUSAL_LM", target_modules=["norm"])
+    prompt = PromptTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=3)
+    for name, config in {"loha": loha, "norms": norms, "prompt": prompt}.items():
+        folder = save_random_adapter(tiny_model_folder, tmp_path / name, config=config)
+        assert library.add_folder(str(folder), "folder:tiny", name).name == name
+    shallow = shape.model_copy(update={"modules": tuple(one for one in shape.modules if one.layer in (None, 0))})
+    with pytest.raises(WorkbenchError, match="belongs to another base") as refusal:
+        AdapterLibrary(home, lambda _: shallow).add_folder(str(tmp_path / "loha"), "folder:tiny", "loha")
+    assert "no module “model.layers.1”" in str(refusal.value)
 
 
 def test_a_zip_is_looked_through_for_its_adapter(

@@ -7,6 +7,7 @@ as routers, are refused when the adapter is read.
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -16,12 +17,15 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from workbench.engine.adapters import Adapter
+from workbench.engine.adapters import Adapter, other_base
 from workbench.engine.changed import Swap
 from workbench.engine.mixing import BASE_DOSE, Dose
 from workbench.engine.own import Own
 from workbench.engine.strength import set_strength
 from workbench.errors import WorkbenchError
+
+_SIZE = re.compile(r"size mismatch for (?:base_model\.model\.)?(\S+): .*?\[([\d, ]*)\].*?\[([\d, ]*)\]")
+"""How torch tells of a tensor with another shape: its name, its shape in the file, its shape in the model."""
 
 
 class Switch:
@@ -99,6 +103,9 @@ class Switch:
             with torch.inference_mode(False):
                 injected = PeftModel.from_pretrained(self._model, str(adapter.folder))
         except (OSError, RuntimeError, TypeError, ValueError, KeyError) as error:
+            if wrong := _SIZE.findall(str(error)):
+                told = [f"“{name}” is [{here}] here, but [{there}] in the adapter." for name, there, here in wrong]
+                raise other_base(told) from error
             raise WorkbenchError(
                 f"peft cannot load this {adapter.method} adapter: {error}",
                 remedy="Check that it belongs to this base model.",
