@@ -44,6 +44,8 @@ class Method(Part, ABC):
     """Whether it begins inside the base weights, so that a saved adapter is turned back for the untouched base."""
     unpacked: ClassVar[Mapping[str, str]] = {}
     """Quantizations that it cannot stand on, each with the reason as a sentence."""
+    cannot_recompute: ClassVar[str] = ""
+    """Why activations cannot be recomputed under it, one sentence; empty when they can."""
     kind: str
 
     @abstractmethod
@@ -75,9 +77,13 @@ class Method(Part, ABC):
 
         `rows` is the most that it may train on. Asked by the form and by the worker, before anything is loaded.
         """
+        problems = []
         if self.needs_cuda and device != "cuda":
-            return [Problem(self.needs_cuda, "Choose another method, such as LoRA.", "method.kind")]
-        return []
+            problems.append(Problem(self.needs_cuda, "Choose another method, such as LoRA.", "method.kind"))
+        if self.cannot_recompute and config.training.recompute_activations == "always":
+            field = "training.recompute_activations"
+            problems.append(Problem(self.cannot_recompute, "Choose auto or never.", field))
+        return problems
 
     def prepare(self, model: Any, folder: Path) -> None:
         """What is left to be done to the peft `model` once the adapter is on it; the base lies in `folder`.

@@ -108,7 +108,8 @@ def estimate(
     memory = training_memory(footprint, setting)
     verdict = judged(memory.total, device.free)
     changes = () if verdict == "fits" else cheapest_changes(config, footprint, setting, device.free)
-    if verdict == "does not fit" and config.training.recompute_activations == "auto":
+    may_recompute = config.training.recompute_activations == "auto" and not config.method.cannot_recompute
+    if verdict == "does not fit" and may_recompute:
         setting = replace(setting, checkpointing=True)
         memory = training_memory(footprint, setting)
         verdict = judged(memory.total, device.free)
@@ -185,7 +186,7 @@ def _ways(config: RunConfig, footprint: Footprint, setting: Setting) -> Iterator
     if setting.weights == "fp32":
         half: dict[str, Any] = {"weights": "bf16", "computed": "bf16", "fused": False}
         yield _Way("weights", "Half precision", 3, half, {"training.precision": "bf16"})
-    if not setting.checkpointing:
+    if not setting.checkpointing and not config.method.cannot_recompute:
         again = {"training.recompute_activations": "always"}
         yield _Way("checkpointing", "Recompute activations", 4, {"checkpointing": True}, again)
     yield from _shorter_rows(setting)
