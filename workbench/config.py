@@ -378,23 +378,10 @@ class RunConfig(Part):
         return self
 
     @model_validator(mode="after")
-    def _early_stopping_has_an_eval_loss(self) -> Self:
-        held_out = self.data.validation_share or self.data.validation_dataset
-        if self.training.early_stopping is not None and not held_out:
-            raise ValueError(
-                "training.early_stopping: no rows are held out whose loss could tell when to end"
-                " | Hold out a share of the rows."
-            )
-        return self
-
-    @model_validator(mode="after")
     def _evaluations_have_something_to_measure(self) -> Self:
-        measured = self.data.validation_share or self.data.validation_dataset or self.samples.prompts
-        if self.training.evaluate_every is not None and not measured:
-            raise ValueError(
-                "training.evaluate_every: no rows are held out and no sample prompts are asked"
-                " | Hold out a share of the rows, or write sample prompts."
-            )
+        wished = bool(self.data.validation_share or self.data.validation_dataset)
+        for problem in self.unmeasured(int(wished)):
+            raise ValueError(f"{problem.field}: {problem.message.rstrip('.')} | {problem.remedy}")
         return self
 
     @model_validator(mode="after")
@@ -403,6 +390,21 @@ class RunConfig(Part):
         if reason:
             raise ValueError(f"training.quantization: {reason.rstrip('.')}")
         return self
+
+    def unmeasured(self, held_out: int) -> list[Problem]:
+        """What is asked of evaluations that have nothing to measure when so many rows are held out."""
+        if held_out:
+            return []
+        problems = []
+        if self.training.early_stopping is not None:
+            message = "No rows are held out whose loss could tell when to end."
+            remedy = "Hold out more of the rows, name a validation dataset, or leave this empty."
+            problems.append(Problem(message, remedy, "training.early_stopping"))
+        if self.training.evaluate_every is not None and not self.samples.prompts:
+            message = "No rows are held out and no sample prompts are asked."
+            remedy = "Hold out more of the rows, name a validation dataset, or write sample prompts."
+            problems.append(Problem(message, remedy, "training.evaluate_every"))
+        return problems
 
     @classmethod
     def parse(cls, values: Any) -> RunConfig:
