@@ -44,6 +44,13 @@ def test_too_few_steps_for_moving_ranks_are_refused(steps: int | None, rows: int
     assert [field for field, _ in found] == (["training.max_steps"] if wrong else [])
 
 
+@pytest.mark.parametrize(("rows", "wrong"), [(9, True), (60, False)])
+def test_under_a_token_budget_every_row_may_be_a_step(rows: int, wrong: bool) -> None:
+    """The batch size is not used then, and only the tokens tell how many steps there are."""
+    found = refused(config({"kind": "adalora"}, batch_tokens=64, batch_size=8), rows=rows)
+    assert [field for field, _ in found] == (["training.max_steps"] if wrong else [])
+
+
 def test_rows_that_cannot_hold_enough_tokens_are_refused_before_they_are_read() -> None:
     assert [field for field, _ in refused(config({"kind": "eva", "rank": 300, "rho": 4}), rows=1)] == ["method.rho"]
     assert refused(config({"kind": "eva", "rank": 300, "rho": 4}), rows=3) == []
