@@ -104,6 +104,18 @@ def test_what_a_method_cannot_do_on_this_model_is_told_beside_its_field(
     assert found == ([field] if field else [])
 
 
+@pytest.mark.parametrize("kind", [kind for kind in METHODS.kinds() if "rank_pattern" in METHODS.get(kind).model_fields])
+@pytest.mark.parametrize("field", ["rank_pattern", "alpha_pattern"])
+def test_a_rank_or_alpha_for_what_is_no_target_is_told_beside_its_field(kind: str, field: str) -> None:
+    named = {"q_proj": 4, r"layers\.0\..*v_proj": 4, "model.layers.1.self_attn.v_proj": 4}
+    method = {"kind": kind, "rank": 8, "target_modules": ["q_proj", "v_proj"]}
+    assert config(method | {field: named}).method.check(SMOLLM) == []
+    (first, second) = config(method | {field: named | {"k_proj": 4, "q_prj": 4}}).method.check(SMOLLM)
+    assert (first.field, second.field) == (f"method.{field}", f"method.{field}")
+    assert ("k_proj" in first.message, "q_prj" in second.message) == (True, True)
+    assert "q_proj, v_proj" in second.remedy
+
+
 def test_stacked_experts_do_not_begin_orthogonally() -> None:
     blueprint = read_blueprint(MIXTRAL | {"num_attention_heads": 4, "num_key_value_heads": 2, "num_local_experts": 3})
     (problem,) = config({"initialisation": "orthogonal"}).method.check(blueprint)
