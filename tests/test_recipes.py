@@ -103,6 +103,33 @@ def test_of_several_configs_one_is_picked_by_name(tmp_path: Path) -> None:
     assert config_file.load(path, "b").method.model_dump()["rank"] == 4
 
 
+PUBLISHED = {
+    "sentiment_llama_3_1_8b_8bits_r8": ENTRY,
+    "sentiment_llama_3_1_8b_4bits_r4": {**ENTRY, "quant_bits": 4, "lora_r": 4},
+    "sentiment_llama_3_1_8b_8bits_r8_dora": {**ENTRY, "peft_use_dora": True},
+    "sentiment_llama_3_1_8b_8bits_r8_rslora": {**ENTRY, "peft_use_rslora": True},
+}
+"""The shape of the file that FinLoRA publishes, in which DoRA stands on 8 bit."""
+
+
+def test_a_faulty_entry_keeps_no_other_from_being_picked_and_is_named_itself(tmp_path: Path) -> None:
+    path = finlora(tmp_path / "finetune_configs.json", PUBLISHED)
+    assert config_file.names_in(path) == tuple(PUBLISHED)
+    assert config_file.load(path, "sentiment_llama_3_1_8b_8bits_r8_rslora").method.kind == "rslora"
+    with pytest.raises(WorkbenchError) as caught:
+        config_file.load(path, "sentiment_llama_3_1_8b_8bits_r8_dora")
+    (problem,) = caught.value.problems
+    assert problem.field == "sentiment_llama_3_1_8b_8bits_r8_dora.training.quantization"
+
+
+@pytest.mark.parametrize("bits", [2, 3, 32])
+def test_a_number_of_bits_that_nothing_is_packed_into_is_refused(tmp_path: Path, bits: int) -> None:
+    path = finlora(tmp_path / "c.json", {"a": ENTRY, "odd": {**ENTRY, "quant_bits": bits}})
+    with pytest.raises(WorkbenchError, match="4, 8 or 16") as caught:
+        config_file.load(path, "odd")
+    assert caught.value.problems[0].field == "odd.quant_bits"
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

@@ -44,6 +44,8 @@ class Method(Part, ABC):
     """Whether it begins inside the base weights, so that a saved adapter is turned back for the untouched base."""
     unpacked: ClassVar[Mapping[str, str]] = {}
     """Quantizations that it cannot stand on, each with the reason as a sentence."""
+    cannot_recompute: ClassVar[str] = ""
+    """Why activations cannot be recomputed under it, one sentence; empty when they can."""
     kind: str
 
     @abstractmethod
@@ -75,9 +77,13 @@ class Method(Part, ABC):
 
         `rows` is the most that it may train on. Asked by the form and by the worker, before anything is loaded.
         """
+        problems = []
         if self.needs_cuda and device != "cuda":
-            return [Problem(self.needs_cuda, "Choose another method, such as LoRA.", "method.kind")]
-        return []
+            problems.append(Problem(self.needs_cuda, "Choose another method, such as LoRA.", "method.kind"))
+        if self.cannot_recompute and config.training.recompute_activations == "always":
+            field = "training.recompute_activations"
+            problems.append(Problem(self.cannot_recompute, "Choose auto or never.", field))
+        return problems
 
     def prepare(self, model: Any, folder: Path) -> None:
         """What is left to be done to the peft `model` once the adapter is on it; the base lies in `folder`.
@@ -372,23 +378,10 @@ class RunConfig(Part):
         return self
 
     @model_validator(mode="after")
-    def _early_stopping_has_an_eval_loss(self) -> Self:
-        held_out = self.data.validation_share or self.data.validation_dataset
-        if self.training.early_stopping is not None and not held_out:
-            raise ValueError(
-                "training.early_stopping: no rows are held out whose loss could tell when to end"
-                " | Hold out a share of the rows."
-            )
-        return self
-
-    @model_validator(mode="after")
     def _evaluations_have_something_to_measure(self) -> Self:
-        measured = self.data.validation_share or self.data.validation_dataset or self.samples.prompts
-        if self.training.evaluate_every is not None and not measured:
-            raise ValueError(
-                "training.evaluate_every: no rows are held out and no sample prompts are asked"
-                " | Hold out a share of the rows, or write sample prompts."
-            )
+        wished = bool(self.data.validation_share or self.data.validation_dataset)
+        for problem in self.unmeasured(int(wished)):
+            raise ValueError(f"{problem.field}: {problem.message.rstrip('.')} | {problem.remedy}")
         return self
 
     @model_validator(mode="after")
@@ -397,6 +390,21 @@ class RunConfig(Part):
         if reason:
             raise ValueError(f"training.quantization: {reason.rstrip('.')}")
         return self
+
+    def unmeasured(self, held_out: int) -> list[Problem]:
+        """What is asked of evaluations that have nothing to measure when so many rows are held out."""
+        if held_out:
+            return []
+        problems = []
+        if self.training.early_stopping is not None:
+            message = "No rows are held out whose loss could tell when to end."
+            remedy = "Hold out more of the rows, name a validation dataset, or leave this empty."
+            problems.append(Problem(message, remedy, "training.early_stopping"))
+        if self.training.evaluate_every is not None and not self.samples.prompts:
+            message = "No rows are held out and no sample prompts are asked."
+            remedy = "Hold out more of the rows, name a validation dataset, or write sample prompts."
+            problems.append(Problem(message, remedy, "training.evaluate_every"))
+        return problems
 
     @classmethod
     def parse(cls, values: Any) -> RunConfig:

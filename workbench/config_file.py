@@ -16,7 +16,7 @@ from pydantic.fields import FieldInfo
 
 from workbench.config import METHODS, TASKS, Method, Part, RunConfig, Task
 from workbench.errors import WorkbenchError
-from workbench.finlora import configs_in
+from workbench.finlora import entries_in, run_config
 
 _WIDTH = 110
 _HEADING = "A run of LoRA Workbench. Start it with: workbench train FILE"
@@ -119,25 +119,43 @@ def plain_value(text: str) -> Any:
 
 def load(path: Path, pick: str | None = None) -> RunConfig:
     """The config in the file at `path`: YAML, or FinLoRA's JSON, of which `pick` names an entry."""
+    text = _text(path)
+    if not _is_json(path):
+        return from_yaml(text)
+    entries = entries_in(text)
+    name = _picked(tuple(entries), pick)
+    return run_config(name, entries[name])
+
+
+def names_in(path: Path) -> tuple[str, ...]:
+    """What can be picked of the file at `path`; nothing where it is YAML, which holds one config without a name."""
+    text = _text(path)
+    return tuple(entries_in(text)) if _is_json(path) else ()
+
+
+def _text(path: Path) -> str:
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        return path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise WorkbenchError(f"There is no file {path}.", remedy="Check the path.") from None
     except IsADirectoryError:
         raise WorkbenchError(f"{path} is a folder.", remedy="Name the YAML file in it.") from None
     except UnicodeDecodeError:
         raise WorkbenchError(f"{path.name} is not text in UTF-8.", remedy="Save it as UTF-8 text.") from None
-    return _picked(configs_in(text), pick) if path.suffix.lower() == ".json" else from_yaml(text)
 
 
-def _picked(configs: dict[str, RunConfig], pick: str | None) -> RunConfig:
-    if pick is None and len(configs) == 1:
-        return next(iter(configs.values()))
-    if pick in configs:
-        return configs[pick]
-    what = f"There is no “{pick}” in this file" if pick else f"This file holds {len(configs)} configs"
+def _is_json(path: Path) -> bool:
+    return path.suffix.lower() == ".json"
+
+
+def _picked(names: tuple[str, ...], pick: str | None) -> str:
+    if pick is None and len(names) == 1:
+        return names[0]
+    if pick in names:
+        return pick
+    what = f"There is no “{pick}” in this file" if pick else f"This file holds {len(names)} configs"
     raise WorkbenchError(
-        f"{what}: {', '.join(configs)}.",
+        f"{what}: {', '.join(names)}.",
         remedy="Keep one of them alone in a file, or write it out with: workbench config --open FILE --pick NAME",
     )
 

@@ -1,9 +1,13 @@
-"""FinLoRA's ``finetune_configs.json`` as run configs: its keys, and the defaults of the template that reads them."""
+"""FinLoRA's ``finetune_configs.json`` as run configs: its keys, and the defaults of the template that reads them.
+
+An entry is made into a run config only when it is picked: the published file holds some that are refused here.
+"""
 
 from __future__ import annotations
 
 import json
-from typing import Any
+from dataclasses import replace
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -23,7 +27,7 @@ class FinLoraConfig(BaseModel):
     base_model: str
     dataset_path: str
     lora_r: int
-    quant_bits: int = 16
+    quant_bits: Literal[4, 8, 16] = 16
     learning_rate: float = 1e-4
     num_epochs: float = 4
     batch_size: int = 8
@@ -34,8 +38,8 @@ class FinLoraConfig(BaseModel):
     peft_use_rslora: bool = False
 
 
-def configs_in(text: str) -> dict[str, RunConfig]:
-    """The configs of a file by their names; raises `WorkbenchError` with every problem when it is none of these."""
+def entries_in(text: str) -> dict[str, Any]:
+    """The entries of a file by their names, each as it stands there; raises `WorkbenchError` when it holds none."""
     try:
         entries = json.loads(text)
     except ValueError as error:
@@ -44,16 +48,24 @@ def configs_in(text: str) -> dict[str, RunConfig]:
         raise WorkbenchError(
             "This is no run config: it holds no named settings.", remedy="Open a YAML file or a finetune_configs.json."
         )
-    if "base_model" in entries:
-        entries = {"config": entries}
-    return {name: _run_config(name, entry) for name, entry in entries.items()}
+    return {"config": entries} if "base_model" in entries else entries
 
 
-def _run_config(name: str, entry: Any) -> RunConfig:
+def run_config(name: str, entry: Any) -> RunConfig:
+    """The config that an entry describes; raises `WorkbenchError` with every problem beside its field in ``name``."""
     try:
         told = FinLoraConfig.model_validate(entry)
     except ValidationError as error:
         raise WorkbenchError.of(problems_of(error, [name])) from error
+    try:
+        return _as_run(name, told)
+    except WorkbenchError as error:
+        raise WorkbenchError.of(
+            replace(problem, field=f"{name}.{problem.field}" if problem.field else name) for problem in error.problems
+        ) from error
+
+
+def _as_run(name: str, told: FinLoraConfig) -> RunConfig:
     return RunConfig.parse(
         {
             "name": name,
@@ -73,7 +85,7 @@ def _run_config(name: str, entry: Any) -> RunConfig:
                 "gradient_accumulation_steps": told.gradient_accumulation_steps,
                 "schedule": "cosine",
                 "warmup_steps": 10,
-                "quantization": _PACKED.get(told.quant_bits, "none"),
+                "quantization": _PACKED[told.quant_bits],
             },
         }
     )

@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from workbench.calculator.device import this_device
 from workbench.calculator.parameters import count
 from workbench.config import RunConfig, refuse
-from workbench.data import DatasetLibrary, resolved
+from workbench.data import DatasetLibrary, resolved, validation_rows
 from workbench.engine_process import EngineProcess
 from workbench.errors import Problem, WorkbenchError
 from workbench.home import Home
@@ -70,6 +70,7 @@ class Services:
             ready = config.model_copy(update={"data": resolved(self.datasets, config.data)})
             rows = self.datasets.resolve(ready.data.dataset).rows
             problems += config.method.refusals(config, device=this_device().kind, rows=rows)
+            problems += config.unmeasured(validation_rows(self.datasets, ready.data))
         except WorkbenchError as error:
             problems += error.problems
         try:

@@ -9,10 +9,12 @@ import pytest
 
 from workbench.calculator import Device, Setting, estimate, inference_memory, training_memory
 from workbench.calculator.memory import Footprint, WeightFormat, weight_bytes
+from workbench.calculator.verdict import _ways, setting_of
 from workbench.config import METHODS, RunConfig
 from workbench.methods.lora import Lora
 from workbench.models.blueprint_file import preset_path, read_blueprint_file
 from workbench.records import Blueprint
+from workbench.runs.changes import with_changes
 
 GB = 10**9
 
@@ -188,6 +190,40 @@ def test_activations_are_recomputed_only_when_the_step_does_not_fit_otherwise() 
     assert found.changes[0].label == "Batch size 4, accumulated 2 times", "cheaper than recomputing"
     never = run_config(training={"batch_size": 8, "recompute_activations": "never"})
     assert not estimate(never, LLAMA_8B, gpu(needed * 0.95 / GB)).recomputes
+
+
+@pytest.mark.parametrize("kind", METHODS.kinds())
+def test_recomputing_is_offered_only_where_the_method_lets_it_be_done(kind: str) -> None:
+    config = run_config(method={"kind": kind})
+    needed = estimate(config, LLAMA_8B, gpu(4000)).memory.total
+    allowed = not config.method.cannot_recompute
+    assert estimate(config, LLAMA_8B, gpu(needed * 0.95 / GB)).recomputes == allowed
+    footprint, setting = Footprint.of(LLAMA_8B, config.method), setting_of(config, LLAMA_8B, gpu(4000))
+    labels = {way.label for way in _ways(config, footprint, setting)}
+    assert ("Recompute activations" in labels) == allowed
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        *(
+            {"kind": kind, **({"rank": 16} if "rank" in METHODS.get(kind).model_fields else {})}
+            for kind in METHODS.kinds()
+        ),
+        {"kind": "lora", "rank": 16, "initialisation": "orthogonal"},
+        {"kind": "lora", "rank": 20, "initialisation": "orthogonal"},
+        {"kind": "adalora", "rank": 16, "target_rank": 8},
+    ],
+    ids=lambda method: "-".join(map(str, method.values())),
+)
+def test_no_change_is_offered_that_is_then_refused(method: dict[str, Any]) -> None:
+    config = run_config(method=method)
+    footprint, setting = Footprint.of(LLAMA_8B, config.method), setting_of(config, LLAMA_8B, gpu(4000))
+    refused = config.method.refusals(config, device="cuda", rows=1000)
+    for way in _ways(config, footprint, setting):
+        changed = with_changes(config, way.fields)
+        assert set(changed.method.refusals(changed, device="cuda", rows=1000)) <= set(refused), way.label
+        assert changed.method.check(LLAMA_8B) == config.method.check(LLAMA_8B), way.label
 
 
 def test_what_can_never_fit_says_so_without_a_false_remedy() -> None:

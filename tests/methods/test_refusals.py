@@ -44,6 +44,13 @@ def test_too_few_steps_for_moving_ranks_are_refused(steps: int | None, rows: int
     assert [field for field, _ in found] == (["training.max_steps"] if wrong else [])
 
 
+@pytest.mark.parametrize(("rows", "wrong"), [(9, True), (60, False)])
+def test_under_a_token_budget_every_row_may_be_a_step(rows: int, wrong: bool) -> None:
+    """The batch size is not used then, and only the tokens tell how many steps there are."""
+    found = refused(config({"kind": "adalora"}, batch_tokens=64, batch_size=8), rows=rows)
+    assert [field for field, _ in found] == (["training.max_steps"] if wrong else [])
+
+
 def test_rows_that_cannot_hold_enough_tokens_are_refused_before_they_are_read() -> None:
     assert [field for field, _ in refused(config({"kind": "eva", "rank": 300, "rho": 4}), rows=1)] == ["method.rho"]
     assert refused(config({"kind": "eva", "rank": 300, "rho": 4}), rows=3) == []
@@ -95,6 +102,18 @@ def test_what_a_method_cannot_do_on_this_model_is_told_beside_its_field(
 ) -> None:
     found = [problem.field for problem in config(method).method.check(SMOLLM)]
     assert found == ([field] if field else [])
+
+
+@pytest.mark.parametrize("kind", [kind for kind in METHODS.kinds() if "rank_pattern" in METHODS.get(kind).model_fields])
+@pytest.mark.parametrize("field", ["rank_pattern", "alpha_pattern"])
+def test_a_rank_or_alpha_for_what_is_no_target_is_told_beside_its_field(kind: str, field: str) -> None:
+    named = {"q_proj": 4, r"layers\.0\..*v_proj": 4, "model.layers.1.self_attn.v_proj": 4}
+    method = {"kind": kind, "rank": 8, "target_modules": ["q_proj", "v_proj"]}
+    assert config(method | {field: named}).method.check(SMOLLM) == []
+    (first, second) = config(method | {field: named | {"k_proj": 4, "q_prj": 4}}).method.check(SMOLLM)
+    assert (first.field, second.field) == (f"method.{field}", f"method.{field}")
+    assert ("k_proj" in first.message, "q_prj" in second.message) == (True, True)
+    assert "q_proj, v_proj" in second.remedy
 
 
 def test_stacked_experts_do_not_begin_orthogonally() -> None:

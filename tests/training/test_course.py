@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+from typing import Any
+
 import pytest
+from fake_services import fake_services
 from training_runs import MakeRun, StopAt, carry_out, losses
 
 from workbench.config import RunConfig
-from workbench.errors import WorkbenchError
+from workbench.errors import Problem, WorkbenchError
 from workbench.events import CheckpointSaved, Evaluated, Finished, StepLogged, Warned
+from workbench.home import Home
 from workbench.training.checkpoints import read_progress
 
 HOPELESS = {"learning_rate": 0.5, "schedule": "constant", "evaluate_every": 1, "save_every": 1}
@@ -46,6 +52,46 @@ def test_early_stopping_without_held_out_rows_is_refused() -> None:
     with pytest.raises(WorkbenchError, match="No rows are held out") as refused:
         RunConfig.parse({"data": {"validation_share": 0}, "training": {"early_stopping": 3}})
     assert refused.value.problems[0].field == "training.early_stopping"
+
+
+ONE_ROW = '{"q": "What?", "a": "This.", "author": "her"}\n'
+
+
+@pytest.mark.parametrize(("rows", "data"), [(1, {}), (9, {"group_by": "author"})])
+@pytest.mark.parametrize(
+    ("asked", "fields"),
+    [
+        ({"training": {"evaluate_every": 5, "early_stopping": 2}}, ["early_stopping", "evaluate_every"]),
+        ({"training": {"evaluate_every": 5}, "samples": {"prompts": ["Who?"]}}, []),
+        ({}, []),
+    ],
+)
+def test_evaluations_are_refused_before_a_run_is_queued_where_no_row_ends_up_held_out(
+    rows: int, data: dict[str, str], asked: dict[str, Any], fields: list[str], home: Home, tmp_path: Path
+) -> None:
+    file = tmp_path / "rows.jsonl"
+    file.write_text(ONE_ROW * rows)
+    config = RunConfig.parse({"data": {"dataset": str(file), "validation_share": 0.5} | data} | asked)
+    assert [problem.field for problem in found_by_prepare(config, home)] == [f"training.{name}" for name in fields]
+
+
+def found_by_prepare(config: RunConfig, home: Home) -> tuple[Problem, ...]:
+    services, _ = fake_services(home)
+    try:
+        services.prepare(config)
+    except WorkbenchError as error:
+        return error.problems
+    return ()
+
+
+def test_evaluations_are_refused_where_no_held_out_row_has_an_answer_left(make_run: MakeRun, tmp_path: Path) -> None:
+    own = tmp_path / "own.jsonl"
+    own.write_text(json.dumps({"q": "why " * 100, "a": "This."}) + "\n")
+    run = make_run(data={"validation_dataset": str(own)})
+    with pytest.raises(WorkbenchError) as refused:
+        carry_out(run)
+    assert [problem.field for problem in refused.value.problems] == ["training.evaluate_every"]
+    assert "within 64 tokens" in refused.value.remedy
 
 
 def test_a_share_of_the_steps_warms_up(make_run: MakeRun) -> None:

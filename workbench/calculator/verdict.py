@@ -7,6 +7,8 @@ from dataclasses import replace
 from itertools import combinations
 from typing import Any, Literal, NamedTuple
 
+from pydantic import ValidationError
+
 from workbench.calculator.device import Device
 from workbench.calculator.memory import Footprint, Memory, Setting, inference_memory, training_memory
 from workbench.config import Method, RunConfig
@@ -108,7 +110,8 @@ def estimate(
     memory = training_memory(footprint, setting)
     verdict = judged(memory.total, device.free)
     changes = () if verdict == "fits" else cheapest_changes(config, footprint, setting, device.free)
-    if verdict == "does not fit" and config.training.recompute_activations == "auto":
+    may_recompute = config.training.recompute_activations == "auto" and not config.method.cannot_recompute
+    if verdict == "does not fit" and may_recompute:
         setting = replace(setting, checkpointing=True)
         memory = training_memory(footprint, setting)
         verdict = judged(memory.total, device.free)
@@ -185,7 +188,7 @@ def _ways(config: RunConfig, footprint: Footprint, setting: Setting) -> Iterator
     if setting.weights == "fp32":
         half: dict[str, Any] = {"weights": "bf16", "computed": "bf16", "fused": False}
         yield _Way("weights", "Half precision", 3, half, {"training.precision": "bf16"})
-    if not setting.checkpointing:
+    if not setting.checkpointing and not config.method.cannot_recompute:
         again = {"training.recompute_activations": "always"}
         yield _Way("checkpointing", "Recompute activations", 4, {"checkpointing": True}, again)
     yield from _shorter_rows(setting)
@@ -211,7 +214,7 @@ def _packed_weights(method: Method, setting: Setting) -> Iterator[_Way]:
     if setting.weights not in ("fp32", "bf16"):
         return
     for cost, packed, label in ((8, "int8", "8-bit base weights"), (9, "nf4-double", "4-bit base weights")):
-        if packed not in method.unpacked:
+        if not method.obstacle(packed):
             changed: dict[str, Any] = {"weights": packed, "fused": False}
             yield _Way("weights", label, cost, changed, {"training.quantization": packed})
 
@@ -225,7 +228,14 @@ def _shorter_rows(setting: Setting) -> Iterator[_Way]:
 
 
 def _lower_rank(method: Method, footprint: Footprint) -> Iterator[_Way]:
+    """A quarter of the rank, where that goes with the method's other fields."""
     if isinstance(method, Ranked) and method.rank >= 4 * _LOWEST_RANK:
         rank = method.rank // 4
-        smaller = Footprint.of(footprint.blueprint, method.model_copy(update={"rank": rank}))
+        try:
+            lower = type(method).model_validate(method.model_dump() | {"rank": rank})
+        except ValidationError:
+            return
+        if lower.check(footprint.blueprint):
+            return
+        smaller = Footprint.of(footprint.blueprint, lower)
         yield _Way("rank", f"Rank {rank}", 7, {}, {"method.rank": rank}, smaller)

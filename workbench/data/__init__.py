@@ -4,7 +4,7 @@ from workbench.data.advice import advice
 from workbench.data.answers import render
 from workbench.data.examination import Report, examine
 from workbench.data.library import DatasetLibrary, content_hash
-from workbench.data.partition import Partition, overlap, partition, resolved
+from workbench.data.partition import Partition, overlap, partition, resolved, validation_rows
 from workbench.data.rendering import Encoded, encode, encode_all
 from workbench.data.samples import Sample, samples
 from workbench.data.split import split
@@ -32,4 +32,5 @@ __all__ = [
     "split",
     "tokens_report",
     "tokens_reports",
+    "validation_rows",
 ]

@@ -11,7 +11,7 @@ from workbench.config import DataConfig
 from workbench.data.editing import Join
 from workbench.data.library import DatasetLibrary
 from workbench.data.picking import column
-from workbench.data.split import Parts, split, split_grouped, split_stratified
+from workbench.data.split import Parts, held_out_rows, split, split_grouped, split_stratified
 from workbench.errors import WorkbenchError
 from workbench.records import Conversation, Record
 
@@ -83,10 +83,14 @@ def resolved(library: DatasetLibrary, data: DataConfig) -> DataConfig:
     if data.validation_dataset:
         with _beside("data.validation_dataset"):
             ids["validation_dataset"] = library.resolve(data.validation_dataset).id
-    ready = data.model_copy(update=ids)
-    if data.group_by or data.stratify_by:
-        partition(library, ready)
-    return ready
+    return data.model_copy(update=ids)
+
+
+def validation_rows(library: DatasetLibrary, data: DataConfig) -> int:
+    """How many rows `data` holds out; raises `WorkbenchError` beside the field that is wrong."""
+    if data.validation_dataset or data.group_by or data.stratify_by:
+        return len(partition(library, data).validation)
+    return held_out_rows(library.resolve(data.dataset).rows, data.validation_share)
 
 
 def overlap(train: Sequence[Conversation], validation: Sequence[Conversation]) -> list[tuple[int, int]]:

@@ -20,7 +20,8 @@ def split(rows: int, share: float, seed: int) -> Parts:
 def split_grouped(groups: Sequence[Hashable], share: float, seed: int) -> Parts:
     """Hold out whole groups, so that no group is on both sides; `groups` names the group of each row.
 
-    Groups are taken in an order of chance while they bring the held-out share nearer to the wanted one.
+    Groups are taken in an order of chance while they bring the held-out share nearer to the wanted one; where none
+    does, a share above 0 holds out one of the smallest, if there is another to train on.
     """
     sizes: dict[Hashable, int] = {}
     for group in groups:
@@ -34,6 +35,8 @@ def split_grouped(groups: Sequence[Hashable], share: float, seed: int) -> Parts:
         if len(chosen) < len(order) - 1 and abs(held_out + sizes[group] - wanted) < abs(held_out - wanted):
             chosen.add(group)
             held_out += sizes[group]
+    if wanted and not chosen and len(order) > 1:
+        chosen.add(min(order, key=sizes.__getitem__))
     return _parts(len(groups), {row for row, group in enumerate(groups) if group in chosen})
 
 

@@ -72,7 +72,8 @@ class AdaLora(Targeted, Ranked):
 
     def refusals(self, config: RunConfig, *, device: str, rows: int) -> list[Problem]:
         training = config.training
-        an_epoch = math.ceil(math.ceil(rows / training.batch_size) / training.gradient_accumulation_steps)
+        most_batches = rows if training.batch_tokens else math.ceil(rows / training.batch_size)
+        an_epoch = math.ceil(most_batches / training.gradient_accumulation_steps)
         steps = training.max_steps or math.ceil(training.epochs * an_epoch)
         too_short = [too_few_steps(steps)] if steps < FEWEST_STEPS else []
         return [*super().refusals(config, device=device, rows=rows), *too_short]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
@@ -9,7 +10,6 @@ from pydantic import Field
 from workbench.config import METHODS, Task
 from workbench.errors import Problem
 from workbench.methods.lycoris import Lycoris
-from workbench.methods.targeted import Targeted
 from workbench.records import Blueprint, Module
 
 
@@ -59,7 +59,10 @@ class LoKr(Lycoris):
             return [
                 Problem("A factor of 0 splits nothing.", "Enter -1 or a positive number.", "method.decompose_factor")
             ]
-        return Targeted.check(self, blueprint)  # a rank above the width makes the matrices whole, which is no fault
+        return super().check(blueprint)
+
+    def _rank_check(self, targets: Iterable[Module]) -> list[Problem]:
+        return []  # a rank above the width makes the matrices whole, which is no fault
 
     def peft_config(self, task: Task) -> Any:
         from peft import LoKrConfig

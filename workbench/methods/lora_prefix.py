@@ -10,7 +10,7 @@ from pydantic import Field
 from workbench.config import METHODS, Task
 from workbench.errors import Problem
 from workbench.methods.initialised import Initialised
-from workbench.methods.prefix import prefix_lines
+from workbench.methods.prefix import FORGOTTEN, prefix_lines
 from workbench.methods.virtual_tokens import token_problems
 from workbench.records import Blueprint, Module, ParameterGroup
 
@@ -22,6 +22,7 @@ class LoraWithPrefix(Initialised):
     title: ClassVar[str] = "LoRA with prefix"
     summary: ClassVar[str] = "LoRA and prefix tuning at once, saved as two adapters that belong together."
     order: ClassVar[int] = 32
+    cannot_recompute: ClassVar[str] = FORGOTTEN
     kind: Literal["lora_prefix"] = "lora_prefix"
     tokens: int = Field(20, ge=1, le=4096, title="Virtual tokens", description="How many trained vectors stand first.")
 

@@ -18,7 +18,7 @@ from workbench.methods.fields import Alphas, Ranks, value_for
 from workbench.methods.grouping import by_rank, trained_biases
 from workbench.methods.matching import saved_modules, task_heads
 from workbench.methods.ranked import Ranked, rank_problems
-from workbench.methods.target_check import TARGETS, selection_problems
+from workbench.methods.target_check import TARGETS, pattern_problems, selection_problems
 from workbench.methods.targeted import Targeted
 from workbench.records import Blueprint, Module, ModuleKind, ParameterGroup
 
@@ -97,7 +97,13 @@ class LowRank(Targeted, Ranked):
         targets = self.targets(blueprint)
         lots = ((found[0], rank) for rank, found in by_rank(targets, self.rank_of))
         wide = [(module, rank) for module, rank in lots if module.kind in self.adaptable]
-        return [*rank_problems(wide), *self._bias_problems(targets)]
+        names = [_peft_key(module) for module in targets]
+        return [
+            *rank_problems(wide),
+            *pattern_problems(names, self.rank_pattern, "method.rank_pattern"),
+            *pattern_problems(names, self.alpha_pattern, "method.alpha_pattern"),
+            *self._bias_problems(targets),
+        ]
 
     def _expert_check(self, blueprint: Blueprint) -> list[Problem]:
         found = mapped(blueprint, self.selection)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
 from pydantic import Field
@@ -10,6 +10,7 @@ from pydantic import Field
 from workbench.errors import Problem
 from workbench.methods.fields import Alphas, Ranks, value_for
 from workbench.methods.ranked import Ranked, rank_problems
+from workbench.methods.target_check import pattern_problems
 from workbench.methods.targeted import Targeted
 from workbench.records import Blueprint, Module, ModuleKind
 
@@ -37,7 +38,18 @@ class Lycoris(Targeted, Ranked):
 
     def check(self, blueprint: Blueprint) -> list[Problem]:
         problems = super().check(blueprint)
-        return problems or rank_problems((module, self.rank_of(module)) for module in self.targets(blueprint))
+        if problems:
+            return problems
+        targets = self.targets(blueprint)
+        names = [module.name for module in targets]
+        return [
+            *self._rank_check(targets),
+            *pattern_problems(names, self.rank_pattern, "method.rank_pattern"),
+            *pattern_problems(names, self.alpha_pattern, "method.alpha_pattern"),
+        ]
+
+    def _rank_check(self, targets: Iterable[Module]) -> list[Problem]:
+        return rank_problems((module, self.rank_of(module)) for module in targets)
 
     def peft_options(self) -> dict[str, Any]:
         """The arguments that both configs of peft take."""

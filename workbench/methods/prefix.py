@@ -10,6 +10,8 @@ from workbench.config import METHODS, Task
 from workbench.methods.virtual_tokens import VirtualTokens, line
 from workbench.records import Blueprint, ParameterGroup
 
+FORGOTTEN = "Layers that are computed again on the way back do not see the prefix."
+
 
 @METHODS.add("prefix")
 class PrefixTuning(VirtualTokens):
@@ -18,6 +20,7 @@ class PrefixTuning(VirtualTokens):
     title: ClassVar[str] = "Prefix tuning"
     summary: ClassVar[str] = "Trains keys and values of virtual tokens that stand before every row, in every layer."
     order: ClassVar[int] = 30
+    cannot_recompute: ClassVar[str] = FORGOTTEN
     kind: Literal["prefix"] = "prefix"
     projection: bool = Field(
         False, title="Projection", description="Trains a small network that makes the prefix, which is steadier."

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 from workbench.errors import Problem
+from workbench.methods.fields import value_for
 from workbench.methods.identity import Same
 from workbench.methods.matching import (
     Selection,
     Targets,
     containers,
     is_all_linear,
+    last_part,
     linear_modules,
     matched,
     module_names,
@@ -84,6 +87,21 @@ def container_problems(blueprint: Blueprint, targets: Targets) -> list[Problem]:
             TARGETS,
         )
     ]
+
+
+def pattern_problems(names: Sequence[str], patterns: Iterable[str], field: str) -> list[Problem]:
+    """Those of `patterns`, ranks or alphas by name, that mean none of the targets, which peft knows by `names`."""
+    wrong = [pattern for pattern in patterns if not any(value_for(name, {pattern: True}, False) for name in names)]
+    if not wrong:
+        return []
+    remedy = f"Correct or remove it; the targets are: {', '.join(dict.fromkeys(map(_end, names)))}."
+    return [Problem(f"No target module goes by the name “{pattern}”.", remedy, field) for pattern in wrong]
+
+
+def _end(name: str) -> str:
+    """``q_proj`` of a module's name, ``gate.weight`` of a tensor's."""
+    module = name.removesuffix(".weight")
+    return last_part(module) + name[len(module) :]
 
 
 def names_there_are(blueprint: Blueprint) -> str:

@@ -55,9 +55,14 @@ class Checkpoints:
         """Remove what a killed worker left half-written."""
         self._folder.sweep_checkpoints()
 
-    def newest(self) -> Path | None:
-        """The newest checkpoint whose every file is as it was written; damaged ones are warned of."""
+    def newest(self, until: int | None = None) -> Path | None:
+        """The newest checkpoint, of those up to the step `until`, whose every file is as it was written.
+
+        Damaged ones are warned of.
+        """
         for checkpoint in self._newest_first():
+            if until is not None and checkpoint.step > until:
+                continue
             path = self.path / checkpoint.name
             if manifest.verify(path):
                 return path

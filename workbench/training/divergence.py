@@ -19,13 +19,16 @@ class Divergence:
         self._recent: deque[float] = deque(maxlen=WINDOW)
         self._first: float | None = None
         self.lowest = float("inf")
+        self.lowest_at = 0
+        """The last step of the window with the lowest mean; what was saved later may lie inside the divergence."""
 
-    def note(self, loss: float) -> bool:
-        """Take the next step's loss; whether it has run away: twice the lowest mean, and above where it began."""
+    def note(self, step: int, loss: float) -> bool:
+        """Take the loss of `step`; whether it has run away: twice the lowest mean, and above where it began."""
         self._recent.append(loss)
         if len(self._recent) < WINDOW:
             return False
         mean = fmean(self._recent)
         self._first = mean if self._first is None else self._first
-        self.lowest = min(self.lowest, mean)
+        if mean <= self.lowest:
+            self.lowest, self.lowest_at = mean, step
         return mean > FACTOR * self.lowest + MARGIN and mean > self._first + MARGIN

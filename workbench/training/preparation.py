@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
-from workbench.config import RunConfig
+from workbench.config import RunConfig, refuse
 from workbench.data import DatasetLibrary, partition
 from workbench.data.rendering import Encoded, encode_all
-from workbench.errors import WorkbenchError
+from workbench.errors import Problem, WorkbenchError
 from workbench.events import Phase
 from workbench.home import Home
 from workbench.records import Conversation, Dataset
@@ -45,7 +46,19 @@ class Preparation:
         rows = Rows(self._counted(encoded(train), 0, wanted))
         held_out = Rows(self._counted(encoded(validation), len(train), wanted))
         self._judge(rows, held_out)
+        if most is None:
+            refuse(self._unmeasured(held_out))
         return rows, held_out
+
+    def _unmeasured(self, validation: Rows) -> list[Problem]:
+        """What waits for an evaluation of rows that are not there, or of which no answer is left."""
+        problems = self._config.unmeasured(len(validation))
+        if not validation.empty:
+            return problems
+        remedy = (
+            f"Raise the maximum length: within {self._config.data.max_length} tokens no held-out row has an answer."
+        )
+        return [replace(problem, remedy=remedy) for problem in problems]
 
     def _counted(self, encoded: Iterable[Encoded], before: int, wanted: int) -> Iterator[Encoded]:
         for done, row in enumerate(encoded, before):

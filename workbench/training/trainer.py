@@ -185,17 +185,20 @@ class RunTrainer(Trainer):
                 f"The loss or its gradient was no finite number at step {step.step}.",
                 f"Lower the learning rate (it was {step.learning_rate:.3g}) or raise the warm-up; {self._last_good()}.",
             )
-        if self.divergence.note(step.loss):
+        if self.divergence.note(step.step, step.loss):
             raise TrainingFailure(
                 "loss-diverged",
                 f"The loss ran away: at step {step.step} the last ten steps' mean is more than twice the lowest, "
                 f"{self.divergence.lowest:.3f}.",
-                f"Lower the learning rate (it was {step.learning_rate:.3g}) or raise the warm-up; {self._last_good()}.",
+                f"Lower the learning rate (it was {step.learning_rate:.3g}) or raise the warm-up; "
+                f"{self._last_good(self.divergence.lowest_at)}.",
             )
 
-    def _last_good(self) -> str:
-        newest = self.checkpoints.newest()
-        return f"{newest.name} is from before" if newest else "no checkpoint had been saved yet"
+    def _last_good(self, until: int | None = None) -> str:
+        newest = self.checkpoints.newest(until)
+        if newest:
+            return f"{newest.name} is from before"
+        return "no checkpoint from before is left" if self.checkpoints.newest() else "no checkpoint had been saved yet"
 
     def _tell_trackers(self, logs: dict[str, float]) -> None:
         self.callback_handler.on_log(self.args, self.state, self.control, logs)

@@ -67,6 +67,8 @@ class Side:
         with gr.Row():
             self.open = gr.UploadButton("Open YAML", file_types=[".yaml", ".yml", ".json"], size="md", min_width=120)
             self.save = gr.Button("Save as YAML", size="md", min_width=120)
+        self.entry = gr.Dropdown([], value=None, label="Config in the file", visible=False)
+        self.opened = gr.State("")
         self.marked = gr.State([])
         self.started = gr.Textbox(visible="hidden", label="Started run")
         self.change = gr.Textbox(visible="hidden", label="Settings to change", elem_classes="lw-told-change")
@@ -110,7 +112,8 @@ class Train:
         form.upload.upload(self.add_file, form.upload, [form.dataset, form.dataset_card], **SLOW)
         form.rate.find.click(self.find_rate, read, [*shown, form.rate.panel], **SLOW)
         side.start.click(self.start, read, [*shown, side.started], **SLOW).then(None, side.started, js=GO_TO_RUN)
-        counted(side.open.upload(self.open_yaml, side.open, shown, **SLOW))
+        counted(side.open.upload(self.open_file, side.open, [*shown, side.entry, side.opened], **SLOW))
+        counted(side.entry.input(self.pick_config, {side.entry, side.opened}, shown, **SLOW))
         side.save.click(self.save_yaml, read, [*shown, side.yaml], **SLOW).then(None, side.yaml, js=SAVE_FILE)
         counted(site.load(self.arrive, None, [*shown, form.rate.panel], **SLOW))
 
@@ -221,12 +224,29 @@ class Train:
             return self._refused(error, values, "The run was not started") | {self._side.started: ""}
         return {self._side.started: run.id, self._side.problems: ""}
 
-    def open_yaml(self, path: str) -> Updates:
-        """Show the run config in a file."""
+    def open_file(self, path: str) -> Updates:
+        """Show the run config in a file, or the names of those that it holds."""
+        name, menu = Path(path).name, self._side.entry
         try:
-            config = config_file.load(Path(path))
+            names = config_file.names_in(Path(path))
         except WorkbenchError as error:
-            return self._refused(error, {}, f"{Path(path).name} cannot be opened")
+            return self._refused(error, {}, f"{name} cannot be opened") | {menu: gr.update(visible=False)}
+        if len(names) < 2:
+            return self._show_config(path, None) | {menu: gr.update(visible=False)}
+        info = f"{name} holds {len(names)}; choose the one to open."
+        offered = gr.update(choices=list(names), value=None, info=info, visible=True)
+        return {menu: offered, self._side.opened: path, self._side.problems: ""}
+
+    def pick_config(self, values: Values) -> Updates:
+        """Show the chosen one of the configs in the file that was opened."""
+        return self._show_config(values[self._side.opened], values[self._side.entry])
+
+    def _show_config(self, path: str, pick: str | None) -> Updates:
+        try:
+            config = config_file.load(Path(path), pick)
+        except WorkbenchError as error:
+            what = f"“{pick}” in {Path(path).name}" if pick else Path(path).name
+            return self._refused(error, {}, f"{what} cannot be opened")
         return self._form.fill(config) | {self._side.problems: ""}
 
     def save_yaml(self, values: Values) -> Updates:
