@@ -295,6 +295,20 @@ def test_panes_scroll_together_while_that_is_wanted(page: Page, adapters: str) -
     assert panes.count() == 2
 
 
+def test_the_distance_of_an_answer_that_was_stopped_is_measured_when_it_is_asked_for(
+    page: Page, unhurried: str
+) -> None:
+    panes = open_panes(page, unhurried, "base", "done")
+    send(page, "hello there " * 7, wait=False)
+    expect(panes.nth(1)).to_contain_text("I am done and")
+    panes.nth(1).get_by_role("button", name="Stop", exact=True).click()
+    settle(page)
+    expect(panes.nth(0).get_by_role("button", name="How far")).to_have_count(0)
+    expect(panes.nth(1)).not_to_contain_text("KL")
+    panes.nth(1).get_by_role("button", name="How far from the base?").click()
+    expect(panes.nth(1)).to_contain_text("KL 0.420 from the base on this prompt")
+
+
 def test_what_the_engine_does_first_is_told(page: Page, unhurried: str) -> None:
     panes = open_panes(page, unhurried, "base")
     send(page, "load first", wait=False)

@@ -154,7 +154,7 @@ def test_what_is_switched_is_refused_by_a_shallower_base_and_a_wider_one(
     with pytest.raises(WorkbenchError, match="belongs to another base model") as refusal:
         read_learnt("run", folders[kind], Own.of(LlamaForCausalLM(LlamaConfig(**sizes, num_hidden_layers=1))))
     assert "no module “model.layers.1”" in str(refusal.value)
-    wide: Any = LlamaForCausalLM(LlamaConfig(**sizes, hidden_size=32, num_hidden_layers=4)).eval()
+    wide: Any = LlamaForCausalLM(LlamaConfig(**sizes, hidden_size=32, num_hidden_layers=4))
     adapter = read_learnt("run", folders[kind], Own.of(wide))
     with pytest.raises(WorkbenchError, match="belongs to another base model") as refusal:
         Switch(wide).admit(Dose(adapter), [])

@@ -1,7 +1,7 @@
 // The proof under an answer: which adapter spoke, how far it stands from the base on this very prompt, or that it does nothing.
 
-import { get, Refusal } from "./api.js";
-import { h, setChildren } from "./dom.js";
+import { get, post, Refusal } from "./api.js";
+import { h, problemBox, setChildren } from "./dom.js";
 import { distanceBars } from "./pane_bars.js";
 import { scored } from "./pane_tokens.js";
 
@@ -20,19 +20,49 @@ export class Proof {
     const { adapter, distance } = answer.facts ?? {};
     const words = [...cutWords(answer.facts), ...switchWords(adapter)];
     if (words.length) this.element.append(h("p", { class: "lw-note" }, words.join(" ")));
-    if (!adapter || !distance) return;
-    const details = this.details(distance);
-    this.element.append(details);
+    if (!distance) {
+      const reference = answer.edited ? null : this.reference();
+      if (reference) this.element.append(this.offer(reference));
+      return;
+    }
+    this.element.append(this.details(distance, "the base"));
     if (distance.kl > SAME_KL || distance.lower_bound) return;
     const effect = await this.effect(answer);
     if (effect) this.element.prepend(effect);
   }
 
-  details(distance) {
+  /** What the one who sits here is measured against: the base, or another model of the same server; null for a base. */
+  reference() {
+    const { lineup, seat } = this.pane;
+    if (seat.adapter) return { id: "base", name: "the base" };
+    const beside = seat.endpoint && lineup.others.find((choice) => choice.endpoint === seat.endpoint && choice.id !== seat.model);
+    return beside ? { id: beside.id, name: beside.id } : null;
+  }
+
+  /** Measures on demand what did not come with the answer: it was broken off, very long, or another server's. */
+  offer(reference) {
+    const button = h("button", { class: "lw-quiet-action", onclick: () => this.measure(button, reference) }, `How far from ${reference.name}?`);
+    return button;
+  }
+
+  async measure(button, reference) {
+    const { lineup, seat, conversation } = this.pane;
+    button.disabled = true;
+    try {
+      const { sampling, ...asked } = lineup.requestFor(seat, conversation.turns(seat, this.place));
+      const { distance } = await post("chat/compare", { ...asked, other: reference.id });
+      button.replaceWith(this.details(distance, reference.name));
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      button.replaceWith(problemBox("No distance", error.problems));
+    }
+  }
+
+  details(distance, reference) {
     const bound = distance.lower_bound ? "at least " : "";
     return h("details", { class: "lw-more" },
-      h("summary", {}, h("span", { class: "lw-kl" }, `KL ${bound}${klText(distance.kl)}`), " from the base on this prompt"),
-      h("p", { class: "lw-note" }, "How the first token of the answer is distributed: Kullback-Leibler divergence of the adapter from the base in nats, and the five likeliest tokens of both."),
+      h("summary", {}, h("span", { class: "lw-kl" }, `KL ${bound}${klText(distance.kl)}`), ` from ${reference} on this prompt`),
+      h("p", { class: "lw-note" }, `How the first token of the answer is distributed: Kullback-Leibler divergence from ${reference} in nats, and the five likeliest tokens of both.`),
       distanceBars(distance));
   }
 
