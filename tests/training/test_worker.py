@@ -32,6 +32,7 @@ from workbench.events import (
 from workbench.home import Home
 from workbench.protocol.chat import ChatRequest
 from workbench.runs.folder import RunFolder
+from workbench.training.stopping import StopRequest
 
 
 @pytest.fixture
@@ -145,6 +146,31 @@ def test_resume_equals_uninterrupted(make_run: MakeRun, finished: RunFolder, ask
         event.tokens for event in finished.events() if isinstance(event, StepLogged)
     ]
     assert _weights(run) == _weights(finished)
+
+
+@pytest.mark.parametrize(("stopped_at", "recomputing"), [(3, True), (0, False)], ids=["goes on", "begins anew"])
+def test_what_the_free_memory_once_decided_holds_until_the_end(
+    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch, stopped_at: int, recomputing: bool
+) -> None:
+    """Memory was short at first and is free later: steps that were taken already are gone on with as they were."""
+    run = make_run(max_steps=4)
+    monkeypatch.setattr("workbench.training.worker.recomputes", lambda *_: True)
+    carry_out(run, StopAt(run, stopped_at) if stopped_at else AfterTheEnvironment(run))
+    assert json.loads(run.environment.read_text())["recompute_activations"] is True
+    monkeypatch.setattr("workbench.training.worker.recomputes", lambda *_: False)
+    carry_out(run)
+    assert json.loads(run.environment.read_text())["recompute_activations"] is recomputing
+
+
+class AfterTheEnvironment(StopRequest):
+    """Asks to stop when everything was chosen and no step was taken."""
+
+    def __init__(self, folder: RunFolder) -> None:
+        super().__init__(folder)
+        self._environment = folder.environment
+
+    def made(self) -> bool:
+        return self._environment.is_file()
 
 
 def test_a_crash_resumes_from_the_newest_whole_checkpoint(
