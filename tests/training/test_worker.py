@@ -69,7 +69,10 @@ def test_checkpoints_are_kept_by_age(finished: RunFolder) -> None:
     events = list(finished.events())
     saved = [event.name for event in events if isinstance(event, CheckpointSaved)]
     removed = [event.name for event in events if isinstance(event, CheckpointRemoved)]
-    assert (saved, removed) == (["checkpoint-4", "checkpoint-8", "checkpoint-10"], ["checkpoint-4"])
+    assert (saved, removed) == (
+        ["checkpoint-4", "checkpoint-5", "checkpoint-8", "checkpoint-10"],
+        ["checkpoint-4", "checkpoint-5"],
+    )
     assert [checkpoint.step for checkpoint in finished.checkpoints(verify=True)] == [8, 10]
 
 
@@ -193,7 +196,7 @@ def test_a_crash_resumes_from_the_newest_whole_checkpoint(
     damaged = run.checkpoints_dir / "checkpoint-8" / "adapter_model.safetensors"
     damaged.write_bytes(damaged.read_bytes()[:-1] + b"x")
     events = carry_out(run)
-    assert [event.step for event in events if isinstance(event, Resumed)] == [4]
+    assert [event.step for event in events if isinstance(event, Resumed)] == [5]
     assert any("checkpoint-8 was damaged" in event.message for event in events if isinstance(event, Warned))
     assert losses(run) == losses(finished)
     assert _weights(run) == _weights(finished)
