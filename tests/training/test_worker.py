@@ -212,6 +212,23 @@ def test_resuming_a_finished_run_writes_its_adapter_again(finished: RunFolder) -
     assert _weights(finished) == before
 
 
+def test_a_home_that_was_moved_goes_on_as_if_it_had_stayed(make_run: MakeRun, finished: RunFolder, home: Home) -> None:
+    whole, weights = losses(finished), _weights(finished)
+    run = make_run()
+    carry_out(run, StopAt(run, 5))
+    home.path.rename(home.path.with_name("elsewhere"))
+    moved = RunFolder(home.path.with_name("elsewhere") / "runs" / run.id)
+    carry_out(moved)
+    assert not home.path.exists()
+    assert losses(moved) == whole
+    assert _weights(moved) == weights
+
+
+def test_tensorboard_finds_the_curves_in_the_runs_folder(finished: RunFolder) -> None:
+    written = [file.read_bytes() for file in finished.path.glob("tensorboard/**/events.out.tfevents.*")]
+    assert all(any(curve in file for file in written) for curve in (b"train/loss", b"eval/loss"))
+
+
 def test_a_stop_before_training_leaves_nothing_to_save(make_run: MakeRun) -> None:
     run = make_run()
     run.request_stop()
