@@ -26,7 +26,7 @@ from workbench.training.checkpoints import Checkpoints, read_progress
 from workbench.training.continuation import learnt_by
 from workbench.training.flow import Flow
 from workbench.training.learnt import Learnt
-from workbench.training.machine import Machine, compile_layers, find_machine
+from workbench.training.machine import Machine, find_machine
 from workbench.training.memory import recomputes, remedies
 from workbench.training.objective import choose_objective
 from workbench.training.order import order_of
@@ -171,9 +171,7 @@ class Worker:
         order = order_of(train.lengths, training, self.config.data.max_length)
         self.report.enter(Phase.INITIALISING, "choosing the fastest exact way")
         plan = Plan.of(training, len(order))
-        machine = machine.for_steps(training, plan.total_steps)
-        if machine.ways.compiled:
-            compile_layers(subject.model)
+        machine = machine.for_steps(training, plan.total_steps, subject.model)
         recompute = self._recomputes()
         if recompute:
             keep_small()
@@ -191,6 +189,7 @@ class Worker:
                 smoothing=training.label_smoothing,
                 noisy=training.neftune_alpha > 0,
                 packs=packs,
+                rows_attend=machine.ways.attention,
             ),
             machine=machine,
             learning_rate_factor=self.config.method.learning_rate_factor,
