@@ -15,13 +15,13 @@ from workbench.adapter_folder import CHANGED_WEIGHTS, is_changed, is_pair
 IDS = torch.arange(5, 25)[None]
 
 
-def base_model(folder: Path) -> Any:
-    return AutoModelForCausalLM.from_pretrained(folder)
+def base_model(folder: Path, dtype: torch.dtype = torch.float32) -> Any:
+    return AutoModelForCausalLM.from_pretrained(folder, dtype=dtype)
 
 
-def plainly_loaded(base: Path, adapter: Path) -> Any:
+def plainly_loaded(base: Path, adapter: Path, dtype: torch.dtype = torch.float32) -> Any:
     """The base model with what was learnt, nothing merged that need not be."""
-    model = base_model(base)
+    model = base_model(base, dtype)
     if is_changed(adapter):
         outcome = model.load_state_dict(load_file(adapter / CHANGED_WEIGHTS), strict=False)
         assert not outcome.unexpected_keys
@@ -32,19 +32,19 @@ def plainly_loaded(base: Path, adapter: Path) -> Any:
     return PeftModel.from_pretrained(model, adapter)
 
 
-def merged(base: Path, adapter: Path, into: Path) -> Any:
+def merged(base: Path, adapter: Path, into: Path, dtype: torch.dtype = torch.float32) -> Any:
     """A whole model of its own, saved and loaded again as any other; None where a method cannot be merged."""
     if is_pair(adapter):  # the prefix cannot be merged, and stands on the merged model
-        model = PeftModel.from_pretrained(base_model(base), adapter / "lora").merge_and_unload()
+        model = PeftModel.from_pretrained(base_model(base, dtype), adapter / "lora").merge_and_unload()
         model.save_pretrained(into)
-        return PeftModel.from_pretrained(base_model(into), adapter / "prefix")
-    model = plainly_loaded(base, adapter)
+        return PeftModel.from_pretrained(base_model(into, dtype), adapter / "prefix")
+    model = plainly_loaded(base, adapter, dtype)
     if isinstance(model, PeftModel):
         if model.active_peft_config.is_prompt_learning:
             return None
         model = model.merge_and_unload()
     model.save_pretrained(into)
-    return base_model(into)
+    return base_model(into, dtype)
 
 
 def logits_of(model: Any) -> torch.Tensor:

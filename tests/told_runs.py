@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import time
 
@@ -14,6 +15,7 @@ from workbench.events import (
     Finished,
     Phase,
     PhaseChanged,
+    RanksMoved,
     Started,
     StepLogged,
 )
@@ -33,9 +35,19 @@ OUT_OF_MEMORY = Failed(
 
 
 def told_run(
-    home: Home, name: str, *, rank: int = 8, steps: int = 40, floor: float = 1.3, end: Failed | None = None
+    home: Home,
+    name: str,
+    *,
+    rank: int = 8,
+    steps: int = 40,
+    floor: float = 1.3,
+    end: Failed | None = None,
+    moves: bool = False,
 ) -> RunFolder:
-    """A run of `steps` steps whose eval loss falls towards `floor`, evaluated and saved every tenth step."""
+    """A run of `steps` steps whose eval loss falls towards `floor`, evaluated and saved every tenth step.
+
+    One that `moves` its ranks loses one from each of two modules in that time.
+    """
     settings = {"name": name, "method": {"kind": "lora", "rank": rank}, "training": {"max_steps": steps}}
     folder = RunFolder.create(home, RunConfig.parse(settings))
     history.append(folder.history_file, history.Launched(time=time.time(), worker=NOBODY, after=0))
@@ -51,6 +63,9 @@ def told_run(
         events.write(_step(step, loss))
         if step % 10 == 0:
             _evaluate(folder, events, step, loss + 0.1)
+        if moves and step % 10 == 0:
+            left = {f"layers.{layer}.self_attn.q_proj": rank - step // 10 for layer in range(2)}
+            events.write(RanksMoved(step=step, total=sum(left.values()), ranks=json.dumps(left)))
     events.write(end or Finished(step=steps, stopped=False))
     events.close()
     if end is None:

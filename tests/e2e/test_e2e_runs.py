@@ -29,7 +29,7 @@ POINTS = f"({PLOT}?.data?.[0]?.x?.length ?? 0)"
 
 
 class Serving(NamedTuple):
-    """A server over `runs`, some of which are over: ranks 4, 8 and 16, and one that ran out of memory."""
+    """A server over `runs`, some of which are over: ranks 4, 8 (which move) and 16, and one that ran out of memory."""
 
     address: str
     runs: Runs
@@ -45,7 +45,7 @@ def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
 
     home = Home(tmp_path_factory.mktemp("runs-pages"))
     ranks = {4: 1.5, 8: 1.3, 16: 1.35}
-    folders = [told_run(home, f"rank {rank}", rank=rank, floor=floor) for rank, floor in ranks.items()]
+    folders = [told_run(home, f"rank {rank}", rank=rank, floor=floor, moves=rank == 8) for rank, floor in ranks.items()]
     folders.append(told_run(home, "too large", rank=64, steps=12, end=OUT_OF_MEMORY))
     runs, engine = Runs(home, executor(), IMPATIENT), EngineProcess(home)
     runs.start()
@@ -256,3 +256,14 @@ def test_what_can_be_freed_is_freed(page: Page, serving: Serving) -> None:
     expect(page.get_by_text("No run that is over has checkpoints to spare.")).to_be_visible()
     assert [saved.step for saved in serving.runs.get(serving.told["rank 4"]).checkpoints] == [40]
     assert serving.runs.get(serving.told["rank 4"]).status is RunStatus.FINISHED
+
+
+def test_the_budget_of_moving_ranks_is_a_line_that_falls(page: Page, serving: Serving) -> None:
+    open_run(page, serving, serving.told["rank 8"])
+    panel = page.locator(".lw-panel", has=page.get_by_role("heading", name="Ranks by layer"))
+    panel.scroll_into_view_if_needed()
+    expect(panel.get_by_role("img", name="All ranks together at 4 steps")).to_be_visible()
+    page.wait_for_function("() => document.querySelector('.lw-ranks-plot').data?.length === 1")
+    drawn = page.evaluate("() => document.querySelector('.lw-ranks-plot').data.map(({ x, y }) => ({ x, y }))")
+    assert drawn == [{"x": [10, 20, 30, 40], "y": [14, 12, 10, 8]}]
+    expect(panel.get_by_role("row", name="q_proj")).to_have_text("q_proj44")

@@ -17,7 +17,7 @@ from workbench.training.continuation import learnt_by
 
 @pytest.fixture
 def earlier(make_run: MakeRun) -> RunFolder:
-    run = make_run(max_steps=6, save_every=3)
+    run = make_run(max_steps=6, save_every=3, keep_checkpoints=3)
     carry_out(run)
     return run
 

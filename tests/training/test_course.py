@@ -48,6 +48,44 @@ def test_the_best_checkpoint_is_kept_beside_the_newest(make_run: MakeRun) -> Non
     assert read_progress(run.checkpoints_dir / best).eval_loss == min(loss or 0.0 for loss in saved.values())
 
 
+APART = {"max_steps": 16, "evaluate_every": 3, "save_every": 7, "learning_rate": 0.03, "schedule": "constant"}
+"""Evaluations and planned checkpoints that never fall on one step; the best comes before the end."""
+
+
+def test_a_new_best_is_saved_whenever_it_is_evaluated(make_run: MakeRun) -> None:
+    run = make_run(**APART, keep_checkpoints=9)
+    events = carry_out(run)
+    evaluated = {event.step: event.loss for event in events if isinstance(event, Evaluated)}
+    saved = {event.step: event.eval_loss for event in events if isinstance(event, CheckpointSaved)}
+    lowest = [step for step, loss in evaluated.items() if all(loss < evaluated[n] for n in evaluated if n < step)]
+    assert len(lowest) > 1
+    assert saved == {step: evaluated.get(step) for step in {*lowest, 7, 14, 16}}
+
+
+def test_a_planned_checkpoint_is_not_rated_by_the_loss_of_other_weights(make_run: MakeRun) -> None:
+    run = make_run(**APART, keep_checkpoints=1)
+    evaluated = {event.step: event.loss for event in carry_out(run) if isinstance(event, Evaluated)}
+    best = min(evaluated, key=evaluated.__getitem__)
+    assert best < 14, "a planned checkpoint comes between the best and the end"
+    assert {checkpoint.step for checkpoint in run.checkpoints()} == {best, 16}
+
+
+@pytest.mark.parametrize("stopped_at", [8, 14])
+def test_best_and_patience_outlive_a_stop_between_evaluations(make_run: MakeRun, stopped_at: int) -> None:
+    whole, stopped = (make_run(**APART, early_stopping=9, keep_checkpoints=1) for _ in range(2))
+    carry_out(whole)
+    carry_out(stopped, StopAt(stopped, stopped_at))
+    carry_out(stopped)
+    assert losses(stopped) == losses(whole)
+    ends = [
+        {checkpoint.step: read_progress(run.checkpoints_dir / checkpoint.name) for checkpoint in run.checkpoints()}
+        for run in (stopped, whole)
+    ]
+    assert ends[0].keys() == ends[1].keys()
+    for step, progress in ends[0].items():
+        assert progress.model_copy(update={"elapsed": 0.0}) == ends[1][step].model_copy(update={"elapsed": 0.0})
+
+
 def test_early_stopping_without_held_out_rows_is_refused() -> None:
     with pytest.raises(WorkbenchError, match="No rows are held out") as refused:
         RunConfig.parse({"data": {"validation_share": 0}, "training": {"early_stopping": 3}})

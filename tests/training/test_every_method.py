@@ -33,6 +33,9 @@ SMALL = {"rank": 4, "block_size": 8, "tokens": 4, "layers": 1, "study_rows": 12}
 NARROWER = {"adalora": {"rank": 6, "target_rank": 3}}
 RATES = {"full": 0.003, "last_k": 0.005, "lora_ga": 0.002, "corda": 0.005}
 """Methods that move large weights at once learn slower."""
+IN_HALF = 36**0.5 * torch.finfo(torch.bfloat16).eps
+"""Error of a model in bfloat16, relative to its logits: each of three layers rounds a dozen results (two norms, seven
+products, attention, two sums), and errors of one epsilon that do not know of each other add up by their squares."""
 
 
 def config_of(kind: str, base: Path, dataset: Path, **training: Any) -> RunConfig:
@@ -87,6 +90,9 @@ def test_a_method_does_all_that_a_run_asks_of_it(
     whole = merged(base, run.adapter, tmp_path / "merged")
     if whole is not None:
         torch.testing.assert_close(logits_of(whole), last_logits[0], rtol=1e-3, atol=1e-3)
+        half = merged(base, run.adapter, tmp_path / "half", torch.bfloat16)
+        assert half.dtype == torch.bfloat16
+        assert (logits_of(half) - last_logits[0]).norm() < IN_HALF * last_logits[0].norm()
     assert_a_stopped_run_ends_alike(run)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 import torch
@@ -16,7 +16,6 @@ from training_runs import MakeRun, StopAt, carry_out, losses, random_rows
 from workbench.config import METHODS
 from workbench.errors import WorkbenchError
 from workbench.events import Finished, Phase, PhaseChanged
-from workbench.runs.folder import RunFolder
 from workbench.training.adapter import attach
 from workbench.training.stopping import Stopped, StopRequest
 from workbench.training.studies import Reading, Study, load_findings, study_of
@@ -167,16 +166,13 @@ def test_it_is_a_phase_of_its_own_and_is_not_repeated(
     assert details[0].detail
     assert all(0 <= (event.done or 0) < 1 for event in details)
     assert load_findings(run.path / "studied.safetensors")
-    monkeypatch.setattr("workbench.training.worker.Worker._study", no_second_study(run))
+    monkeypatch.setattr(type(study(kind)), "find", second_study)
     carry_out(run)
     assert len(losses(run)) == 4
 
 
-def no_second_study(run: RunFolder) -> Any:
-    def look_again(worker: Any, base: Any, reading: Any) -> Any:
-        return load_findings(run.path / "studied.safetensors")
-
-    return look_again
+def second_study(*_: Any) -> NoReturn:
+    raise AssertionError("the rows were read a second time")
 
 
 def test_a_study_obeys_a_stop(make_run: MakeRun) -> None:

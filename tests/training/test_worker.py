@@ -32,6 +32,7 @@ from workbench.events import (
 from workbench.home import Home
 from workbench.protocol.chat import ChatRequest
 from workbench.runs.folder import RunFolder
+from workbench.training.stopping import StopRequest
 
 
 @pytest.fixture
@@ -68,7 +69,10 @@ def test_checkpoints_are_kept_by_age(finished: RunFolder) -> None:
     events = list(finished.events())
     saved = [event.name for event in events if isinstance(event, CheckpointSaved)]
     removed = [event.name for event in events if isinstance(event, CheckpointRemoved)]
-    assert (saved, removed) == (["checkpoint-4", "checkpoint-8", "checkpoint-10"], ["checkpoint-4"])
+    assert (saved, removed) == (
+        ["checkpoint-4", "checkpoint-5", "checkpoint-8", "checkpoint-10"],
+        ["checkpoint-4", "checkpoint-5"],
+    )
     assert [checkpoint.step for checkpoint in finished.checkpoints(verify=True)] == [8, 10]
 
 
@@ -147,6 +151,31 @@ def test_resume_equals_uninterrupted(make_run: MakeRun, finished: RunFolder, ask
     assert _weights(run) == _weights(finished)
 
 
+@pytest.mark.parametrize(("stopped_at", "recomputing"), [(3, True), (0, False)], ids=["goes on", "begins anew"])
+def test_what_the_free_memory_once_decided_holds_until_the_end(
+    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch, stopped_at: int, recomputing: bool
+) -> None:
+    """Memory was short at first and is free later: steps that were taken already are gone on with as they were."""
+    run = make_run(max_steps=4)
+    monkeypatch.setattr("workbench.training.worker.recomputes", lambda *_: True)
+    carry_out(run, StopAt(run, stopped_at) if stopped_at else AfterTheEnvironment(run))
+    assert json.loads(run.environment.read_text())["recompute_activations"] is True
+    monkeypatch.setattr("workbench.training.worker.recomputes", lambda *_: False)
+    carry_out(run)
+    assert json.loads(run.environment.read_text())["recompute_activations"] is recomputing
+
+
+class AfterTheEnvironment(StopRequest):
+    """Asks to stop when everything was chosen and no step was taken."""
+
+    def __init__(self, folder: RunFolder) -> None:
+        super().__init__(folder)
+        self._environment = folder.environment
+
+    def made(self) -> bool:
+        return self._environment.is_file()
+
+
 def test_a_crash_resumes_from_the_newest_whole_checkpoint(
     make_run: MakeRun, finished: RunFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -167,7 +196,7 @@ def test_a_crash_resumes_from_the_newest_whole_checkpoint(
     damaged = run.checkpoints_dir / "checkpoint-8" / "adapter_model.safetensors"
     damaged.write_bytes(damaged.read_bytes()[:-1] + b"x")
     events = carry_out(run)
-    assert [event.step for event in events if isinstance(event, Resumed)] == [4]
+    assert [event.step for event in events if isinstance(event, Resumed)] == [5]
     assert any("checkpoint-8 was damaged" in event.message for event in events if isinstance(event, Warned))
     assert losses(run) == losses(finished)
     assert _weights(run) == _weights(finished)
@@ -181,6 +210,23 @@ def test_resuming_a_finished_run_writes_its_adapter_again(finished: RunFolder) -
     assert isinstance(last, Finished)
     assert (last.step, last.stopped) == (10, False)
     assert _weights(finished) == before
+
+
+def test_a_home_that_was_moved_goes_on_as_if_it_had_stayed(make_run: MakeRun, finished: RunFolder, home: Home) -> None:
+    whole, weights = losses(finished), _weights(finished)
+    run = make_run()
+    carry_out(run, StopAt(run, 5))
+    home.path.rename(home.path.with_name("elsewhere"))
+    moved = RunFolder(home.path.with_name("elsewhere") / "runs" / run.id)
+    carry_out(moved)
+    assert not home.path.exists()
+    assert losses(moved) == whole
+    assert _weights(moved) == weights
+
+
+def test_tensorboard_finds_the_curves_in_the_runs_folder(finished: RunFolder) -> None:
+    written = [file.read_bytes() for file in finished.path.glob("tensorboard/**/events.out.tfevents.*")]
+    assert all(any(curve in file for file in written) for curve in (b"train/loss", b"eval/loss"))
 
 
 def test_a_stop_before_training_leaves_nothing_to_save(make_run: MakeRun) -> None:

@@ -1,13 +1,15 @@
 """Causal attention within each segment of a flattened batch, as an attention implementation of transformers.
 
-A query sees its own row only: one scaled-dot-product call a segment, exact, without any mask. Knows nothing of
-sliding windows, soft caps or sinks: `layout` keeps such models on padded batches.
+A query sees its own row only: one scaled-dot-product call a segment, exact, without any mask, or one call of the kernel
+for variable lengths where the machine has it (`hardware.Ways.attention`). Knows nothing of sliding windows, soft caps
+or sinks: `layout` keeps such models on padded batches.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import pairwise
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -30,12 +32,14 @@ def segment_attention(
     first: Tensor | None = None,
     dropout: float = 0.0,
     scaling: float | None = None,
+    at_once: bool = False,
     **options: Any,
 ) -> tuple[Tensor, None]:
     """`query` (1, heads, T, d), `key` and `value` (1, kv heads, T, d) to (1, T, heads, d).
 
     `segments` are the rows' cumulative ends, from 0 to T, or to S where rows share tokens: `spread` and `first` then
-    lead from T to S and back (see `batches.shared`). Raises `ValueError` for what it does not compute.
+    lead from T to S and back (see `batches.shared`). `at_once` takes one call for all rows, unless in
+    single precision or with dropout, which that kernel has not. Raises `ValueError` for what it does not compute.
     """
     unknown = [name for name in ("softcap", "s_aux", "position_bias") if options.get(name) is not None]
     if unknown:
@@ -43,7 +47,7 @@ def segment_attention(
     if spread is not None:
         query, key, value = (states.index_select(2, spread) for states in (query, key, value))
     grouped = query.shape[1] != key.shape[1]
-    if query.is_cuda and query.dtype != torch.float32 and not dropout:
+    if at_once and query.dtype != torch.float32 and not dropout:
         joined = _variable_lengths(query, key, value, segments, scaling, grouped)
         return joined if first is None else joined.index_select(1, first), None
     outputs = [
@@ -91,7 +95,7 @@ def _no_mask(*_: Any, **__: Any) -> None:
     """The segments say it all."""
 
 
-def register() -> None:
-    """Make transformers know it; doing so again changes nothing."""
-    AttentionInterface.register(SEGMENTS, segment_attention)
+def register(way: Literal["varlen", "segments"]) -> None:
+    """Make transformers know it, computed that way from now on."""
+    AttentionInterface.register(SEGMENTS, partial(segment_attention, at_once=way == "varlen"))
     AttentionMaskInterface.register(SEGMENTS, _no_mask)

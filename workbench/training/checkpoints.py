@@ -28,7 +28,7 @@ class Progress(Record):
     elapsed: float
     """Seconds of training."""
     eval_loss: float | None
-    """Of the last evaluation."""
+    """Of these very weights, if they were evaluated."""
     best_eval_loss: float | None = None
     fruitless: int = 0
     """Evaluations in a row that brought no lower one."""

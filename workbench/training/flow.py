@@ -18,7 +18,7 @@ from workbench.training.stopping import StopRequest
 
 
 class Flow(TrainerCallback):
-    """Logs every step; evaluates and saves by plan; saves and stops as soon as the step at hand is done."""
+    """Logs every step; evaluates and saves by plan, saves a new best too; saves and stops when it is asked to."""
 
     def __init__(
         self, plan: Plan, evaluates: bool, stop: StopRequest, report: Report, patience: int | None = None
@@ -34,6 +34,7 @@ class Flow(TrainerCallback):
         self.tokens = 0
         self.elapsed = 0.0
         self.eval_loss: float | None = None
+        """Of the weights as they are; none when they have not been evaluated."""
         self.best_eval_loss: float | None = None
         self.fruitless = 0
         """Evaluations in a row without a lower eval loss."""
@@ -46,8 +47,8 @@ class Flow(TrainerCallback):
         """Whether the eval loss has not fallen for as many evaluations as the run was given."""
         return self._patience is not None and self.fruitless >= self._patience
 
-    def evaluated(self, step: int, loss: float) -> None:
-        """Take note of an eval loss; says so when it is the one that ends the run."""
+    def evaluated(self, step: int, loss: float) -> bool:
+        """Take note of an eval loss, whether it is the lowest so far; says so when it is the one that ends the run."""
         self.eval_loss = loss
         better = self.best_eval_loss is None or loss < self.best_eval_loss
         self.best_eval_loss = loss if better else self.best_eval_loss
@@ -55,8 +56,9 @@ class Flow(TrainerCallback):
         if self.ended_early:
             self._report.warn(
                 f"The run ended early, at step {step}: its eval loss had not fallen for {self.fruitless} evaluations.",
-                f"The best was {self.best_eval_loss:.4f}; the checkpoint nearest to it was kept.",
+                f"The best was {self.best_eval_loss:.4f}; its checkpoint was kept.",
             )
+        return better
 
     @property
     def stopping(self) -> bool:
@@ -78,6 +80,7 @@ class Flow(TrainerCallback):
         self._step_seconds = time.perf_counter() - self._step_began
         self.elapsed += self._step_seconds
         self.tokens += self._step_tokens
+        self.eval_loss = None
         self._report.reach(state.global_step)
         last = state.global_step >= self._plan.total_steps
         stopping = self.stopping

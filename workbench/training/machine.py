@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -40,9 +41,9 @@ class Machine:
         """Whether the step runs under autocast: on a GPU, where half-precision products are the fast ones."""
         return self.ways.autocast is not None
 
-    def for_steps(self, training: TrainingConfig, steps: int) -> Machine:
-        """The same for a run of so many steps: compiling pays for long ones alone."""
-        compiled = ways(self.hardware, training, steps).compiled
+    def for_steps(self, training: TrainingConfig, steps: int, model: Any) -> Machine:
+        """The same for so many steps of that model, its layers compiled if it has any: only long runs win that back."""
+        compiled = ways(self.hardware, training, steps).compiled and compile_layers(model) > 0
         return replace(self, ways=self.ways.model_copy(update={"compiled": compiled}))
 
     def in_single_precision(self) -> Machine:
@@ -81,14 +82,22 @@ def find_machine(training: TrainingConfig) -> Machine:
     return Machine(hardware, ways(hardware, training, steps=0), threads)
 
 
-def compile_layers(model: Any) -> None:
+def compile_layers(model: Any) -> int:
     """Compile each of the model's layers by itself at its first step: as fast as the whole, and compiled once for all.
 
-    For CUDA; rows of changing lengths make the shapes dynamic.
+    For CUDA; rows of changing lengths make the shapes dynamic. Returns how many there are.
     """
-    backbone = model.get_base_model().base_model if hasattr(model, "get_base_model") else model.base_model
-    for layer in getattr(backbone, "layers", ()):
+    layers = _layers(model.get_base_model() if hasattr(model, "get_base_model") else model)
+    for layer in layers:
         layer.compile(dynamic=True)
+    return len(layers)
+
+
+def _layers(model: Any) -> Sequence[Any]:
+    """The outermost list of as many modules as the config says that there are layers, by whatever name it goes."""
+    count = getattr(model.config.get_text_config(), "num_hidden_layers", None)
+    lists = (each for each in model.modules() if isinstance(each, torch.nn.ModuleList))
+    return next(([*each] for each in lists if len(each) == count), [])
 
 
 def this_hardware() -> Hardware:

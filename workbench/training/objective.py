@@ -101,12 +101,14 @@ def choose_objective(
     smoothing: float = 0.0,
     noisy: bool = False,
     packs: PackChoices | None = None,
+    rows_attend: Literal["varlen", "segments"] = "segments",
 ) -> Objective:
     """The fastest way that gives `model`'s own losses; `model` is a peft model or a plain transformers model.
 
     With `recompute` it keeps only each layer's input for the way back, and no weight twice. In a `noisy` run each row
-    has its own beginning.
+    has its own beginning. `rows_attend` is the machine's way to compute the attention of rows behind one another.
     """
+    attention.register(rows_attend)
     chosen = replace(_choose(model, rows, alike=not noisy), recomputes=recompute, smoothing=smoothing)
     packs = None if recompute else packs  # it would be a second copy
     if packs and chosen.head == "chunked":
@@ -147,7 +149,6 @@ def _fused(model: Any, probe: Sequence[Row], alike: bool) -> Objective | None:
     rows = [*probe, _beginning_of(probe[0])] if share else probe
     if not _same_gradients(Objective(model, padded, "module"), swiftest, rows):
         return None
-    attention.register()
     model.set_attn_implementation(attention.SEGMENTS)  # for the modules, which share the weights
     return swiftest
 
@@ -202,7 +203,6 @@ def _cannot_flatten(model: Any, probe: Sequence[Row]) -> str:
     """Switches the model to segment attention; the reason why it was switched back, or nothing."""
     before = model.config._attn_implementation
     expected = _probe_logits(Objective(model, padded, "module"), padded(probe))
-    attention.register()
     try:
         model.set_attn_implementation(attention.SEGMENTS)
         found = _probe_logits(Objective(model, flattened, "module"), flattened(probe))

@@ -220,7 +220,8 @@ class RunTrainer(Trainer):
             tokens += sum(row.targets for row in batch)
         if batches:
             self.report.write(Evaluated(step=self.state.global_step, loss=total / tokens, tokens=tokens))
-            self.flow.evaluated(self.state.global_step, total / tokens)
+            if self.flow.evaluated(self.state.global_step, total / tokens):
+                self.control.should_save = True
             self._tell_trackers({"eval_loss": total / tokens})
             if self.flow.ended_early:
                 self.control.should_save = self.control.should_training_stop = True

@@ -26,7 +26,7 @@ from workbench.training.checkpoints import Checkpoints, read_progress
 from workbench.training.continuation import learnt_by
 from workbench.training.flow import Flow
 from workbench.training.learnt import Learnt
-from workbench.training.machine import Machine, compile_layers, find_machine
+from workbench.training.machine import Machine, find_machine
 from workbench.training.memory import recomputes, remedies
 from workbench.training.objective import choose_objective
 from workbench.training.order import order_of
@@ -171,13 +171,11 @@ class Worker:
         order = order_of(train.lengths, training, self.config.data.max_length)
         self.report.enter(Phase.INITIALISING, "choosing the fastest exact way")
         plan = Plan.of(training, len(order))
-        machine = machine.for_steps(training, plan.total_steps)
-        if machine.ways.compiled:
-            compile_layers(subject.model)
-        recompute = recomputes(self.config, self.home)
+        machine = machine.for_steps(training, plan.total_steps, subject.model)
+        recompute = self._recomputes()
         if recompute:
             keep_small()
-        packs = PackChoices(self.home.path / "cpu.json", machine.signature, self._recorded_packs())
+        packs = PackChoices(self.home.path / "cpu.json", machine.signature, self._recorded("packed"))
         lesson = Lesson(
             training=training,
             plan=plan,
@@ -191,6 +189,7 @@ class Worker:
                 smoothing=training.label_smoothing,
                 noisy=training.neftune_alpha > 0,
                 packs=packs,
+                rows_attend=machine.ways.attention,
             ),
             machine=machine,
             learning_rate_factor=self.config.method.learning_rate_factor,
@@ -204,12 +203,20 @@ class Worker:
         checkpoints = Checkpoints(self.folder, training.keep_checkpoints, self.report)
         return RunTrainer(subject.model, lesson, flow, checkpoints, samples, self.report)
 
-    def _recorded_packs(self) -> dict[str, bool] | None:
-        """What an earlier attempt decided, whose numbers this one goes on with."""
+    def _recomputes(self) -> bool:
+        """As asked for; left to us, what an earlier attempt decided if it left a checkpoint, else by the free memory.
+
+        The first steps and the next ones are to come from one way of computing, whatever memory is free by then.
+        """
+        asked = self.config.training.recompute_activations != "auto"
+        recorded = None if asked or not self.folder.checkpoints() else self._recorded("recompute_activations")
+        return recomputes(self.config, self.home) if recorded is None else bool(recorded)
+
+    def _recorded(self, fact: str) -> Any:
+        """A fact of an earlier attempt's environment, whose numbers this one goes on with; None where there is none."""
         if not self.folder.environment.is_file():
             return None
-        packed: dict[str, bool] | None = json.loads(self.folder.environment.read_text(encoding="utf-8")).get("packed")
-        return packed
+        return json.loads(self.folder.environment.read_text(encoding="utf-8")).get(fact)
 
     def _write_environment(self, lesson: Lesson, subject: Subject, dataset: Dataset) -> None:
         facts = lesson.machine.describe() | {

@@ -44,6 +44,7 @@ export class RunView {
     this.poll.stop();
     clearInterval(this.clock);
     this.curve.close();
+    this.ranks.close();
   }
 
   pause() {
