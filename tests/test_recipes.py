@@ -102,7 +102,7 @@ def test_a_finlora_file_opens_with_its_templates_defaults(tmp_path: Path) -> Non
     ("more", "kind", "packed"),
     [
         ({"peft_use_rslora": True}, "rslora", "int8"),
-        ({"peft_use_dora": True, "quant_bits": 4}, "dora", "nf4"),
+        ({"peft_use_dora": True, "quant_bits": 4}, "dora", "nf4-double"),
         ({"quant_bits": 16, "lora_alpha": 32}, "lora", "none"),
     ],
 )

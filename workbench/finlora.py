@@ -16,7 +16,7 @@ from workbench.errors import WorkbenchError
 from workbench.field_problems import problems_of
 
 _TARGETS = ["q_proj", "k_proj", "v_proj"]
-_PACKED = {4: "nf4", 8: "int8", 16: "none"}
+_PACKED = {4: "nf4-double", 8: "int8", 16: "none"}
 
 
 class FinLoraConfig(BaseModel):

@@ -206,7 +206,7 @@ def _cannot_flatten(model: Any, probe: Sequence[Row]) -> str:
     try:
         model.set_attn_implementation(attention.SEGMENTS)
         found = _probe_logits(Objective(model, flattened, "module"), flattened(probe))
-    except (TypeError, ValueError, RuntimeError) as error:
+    except (ImportError, TypeError, ValueError, RuntimeError) as error:
         model.set_attn_implementation(before)
         return f"the model's attention cannot be cut at the rows' ends ({error})"
     if _differ(found, expected):
