@@ -5,11 +5,12 @@ Knows which services there are and how a run config is made ready; knows no page
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.util import find_spec
+from typing import Any
 
 from workbench.calculator.device import this_device
 from workbench.calculator.parameters import count
@@ -86,6 +87,29 @@ class Services:
         ready = self.prepare(config)
         self.range_tests.make_way()
         return self.runs.submit(ready)
+
+    def go_on(self, run_id: str, changes: Mapping[str, Any], checkpoint: str = "") -> Run:
+        """Queue a run with the settings of another but for `changes`, which starts from what that one has learnt.
+
+        From its `checkpoint` if one is named; raises `WorkbenchError` beside the field under which that does not fit.
+        """
+        ready = self.prepare(self.runs.config(run_id, changes))
+        refuse(self._other_shape(self.runs.config(run_id), ready))
+        self.range_tests.make_way()
+        return self.runs.submit(ready, continues=f"{run_id}/{checkpoint}" if checkpoint else run_id)
+
+    def _other_shape(self, earlier: RunConfig, later: RunConfig) -> list[Problem]:
+        """Why `later` cannot take over what `earlier` has learnt; nothing where both train the same shapes."""
+        if self.count(earlier).groups == self.count(later).groups:
+            return []
+        before, now = earlier.method.model_dump(), later.method.model_dump()
+        alike = earlier.base_model == later.base_model
+        name = next((name for name in ("kind", "rank") if before.get(name) != now.get(name)), "target_modules")
+        field = f"method.{name}" if alike else "base_model"
+        known = before.get(name) if alike else earlier.base_model
+        known = ", ".join(known) if isinstance(known, tuple) else known
+        message = f"What the earlier run has learnt does not fit: there it was {known}."
+        return [Problem(message, "Keep what it was there, or start a new run.", field)]
 
     @cached_property
     def range_tests(self) -> RangeTests:

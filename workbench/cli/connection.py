@@ -75,9 +75,7 @@ class Local:
         return self._services.submit(config)
 
     def go_on(self, run_id: str, changes: Mapping[str, Any], checkpoint: str) -> Run:
-        source = f"{run_id}/{checkpoint}" if checkpoint else run_id
-        config = self._services.prepare(self._services.runs.config(run_id, changes))
-        return self._services.runs.submit(config, continues=source)
+        return self._services.go_on(run_id, changes, checkpoint)
 
     def runs(self, query: str = "", sort: str = "-created") -> Sequence[Run]:
         return self._services.runs.list(query, sort)

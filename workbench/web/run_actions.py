@@ -86,9 +86,7 @@ def _new_runs(routes: APIRouter, services: Services, known: Any) -> None:
     @routes.post("/runs/{run_id}/continue", status_code=201)
     def go_on(asked: SettingChanges, found: Run = known) -> Run:
         """Queue a new run that starts from what this one has learnt, with `changes`; it says what it continues."""
-        source = f"{found.id}/{asked.checkpoint}" if asked.checkpoint else found.id
-        config = services.prepare(services.runs.config(found.id, asked.changes))
-        return services.runs.submit(config, continues=source)
+        return services.go_on(found.id, asked.changes, asked.checkpoint)
 
 
 def _life(routes: APIRouter, services: Services, known: Any) -> None:
