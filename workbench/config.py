@@ -40,6 +40,8 @@ class Method(Part, ABC):
     """Whether it trains the base model's own weights, which are saved as they come out, without peft."""
     studies: ClassVar[str] = ""
     """What it reads rows for before training begins, a few words; empty when it does not."""
+    study_backward: ClassVar[bool] = False
+    """Whether that takes gradients."""
     moves_base: ClassVar[bool] = False
     """Whether it begins inside the base weights, so that a saved adapter is turned back for the untouched base."""
     unpacked: ClassVar[Mapping[str, str]] = {}
@@ -84,6 +86,10 @@ class Method(Part, ABC):
             field = "training.recompute_activations"
             problems.append(Problem(self.cannot_recompute, "Choose auto or never.", field))
         return problems
+
+    def study_numbers(self, blueprint: Blueprint, length: int) -> int:
+        """Numbers in single precision that it holds at most while it studies rows of `length` tokens."""
+        return 0
 
     def prepare(self, model: Any, folder: Path) -> None:
         """What is left to be done to the peft `model` once the adapter is on it; the base lies in `folder`.

@@ -229,3 +229,22 @@ def test_no_change_is_offered_that_is_then_refused(method: dict[str, Any]) -> No
 def test_what_can_never_fit_says_so_without_a_false_remedy() -> None:
     found = estimate(run_config(), LLAMA_70B, gpu(8))
     assert (found.verdict, found.changes) == ("does not fit", ())
+
+
+def test_what_studies_rows_first_counts_what_it_holds_meanwhile() -> None:
+    """All covariances of Llama 3.1 8B's inputs: 32 layers of three 4,096 and one 14,336 wide, 4 bytes a number."""
+    covariances = 4 * 32 * (3 * 4096**2 + 14336**2)
+    plain = RunConfig.parse({"method": {"kind": "lora"}, "training": {"precision": "bf16", "batch_size": 2}})
+    studied = RunConfig.parse({"method": {"kind": "corda"}, "training": {"precision": "bf16", "batch_size": 2}})
+    without, with_it = (estimate(config, LLAMA_8B, gpu(48)) for config in (plain, studied))
+    assert (without.studying, without.verdict) == (0, "fits")
+    assert covariances < with_it.studying - weight_bytes(LLAMA_8B, "bf16") < 1.3 * covariances
+    assert (with_it.needed, with_it.verdict) == (with_it.studying, "does not fit")
+    few = with_changes(studied, {"method.target_modules": ["q_proj", "v_proj"]})
+    assert estimate(few, LLAMA_8B, gpu(48)).verdict == "fits"
+
+
+@pytest.mark.parametrize("kind", ["eva", "corda", "lora_ga"])
+def test_every_study_is_counted(kind: str) -> None:
+    config = RunConfig.parse({"method": {"kind": kind}, "training": {"precision": "bf16"}})
+    assert estimate(config, LLAMA_3B, gpu(80)).studying > weight_bytes(LLAMA_3B, "bf16")

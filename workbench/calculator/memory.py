@@ -16,7 +16,7 @@ and both of Adam's moments, logits of those positions that are projected at once
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Literal
 
@@ -151,6 +151,19 @@ def training_memory(footprint: Footprint, setting: Setting) -> Memory:
         logits=logits,
         overhead=round(_overhead(parts, activations, setting) + _twice(footprint.blueprint, setting)),
     )
+
+
+def study_memory(method: Method, footprint: Footprint, setting: Setting) -> int:
+    """The peak while a method reads rows before it begins, one by one and with the plain modules; 0 if it does not."""
+    blueprint = footprint.blueprint
+    held = 4 * method.study_numbers(blueprint, setting.length)
+    if not held:
+        return 0
+    one = replace(setting, batch_size=1, fused=False, checkpointing=not method.study_backward, projected="all")
+    weights = weight_bytes(blueprint, setting.weights, 4 if setting.single else 2)
+    row = one.tokens * _activation_bytes(footprint, one) + _logit_bytes(blueprint, one) * method.study_backward
+    parts = weights + held + row
+    return round(parts + _overhead(parts, row, one))
 
 
 def inference_memory(blueprint: Blueprint, setting: Setting, adapters: Iterable[int] = ()) -> Memory:

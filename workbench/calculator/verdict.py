@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple
 from pydantic import ValidationError
 
 from workbench.calculator.device import Device
-from workbench.calculator.memory import Footprint, Memory, Setting, inference_memory, training_memory
+from workbench.calculator.memory import Footprint, Memory, Setting, inference_memory, study_memory, training_memory
 from workbench.config import Method, RunConfig
 from workbench.methods.low_rank import LowRank
 from workbench.methods.ranked import Ranked
@@ -42,6 +42,8 @@ class Estimate(Record):
     """Memory of a run's step on a device."""
 
     memory: Memory
+    studying: int
+    """Bytes at the peak of what the method reads before it begins; 0 when it reads nothing."""
     device: Device
     verdict: Verdict
     recomputes: bool
@@ -50,6 +52,11 @@ class Estimate(Record):
     """The cheapest ways to make it fit, without recomputing by itself, best first; empty when it fits so."""
     answering: int
     """Bytes that one conversation of the longest row takes afterwards, the adapter loaded."""
+
+    @property
+    def needed(self) -> int:
+        """Bytes at the run's peak."""
+        return max(self.memory.total, self.studying)
 
 
 class _Way(NamedTuple):
@@ -115,13 +122,15 @@ def estimate(
         setting = replace(setting, checkpointing=True)
         memory = training_memory(footprint, setting)
         verdict = judged(memory.total, device.free)
+    studying = study_memory(config.method, footprint, setting)
     talking = inference_memory(
         blueprint, replace(setting, batch_size=1, length=config.data.max_length), [footprint.trained]
     )
     return Estimate(
         memory=memory,
+        studying=studying,
         device=device,
-        verdict=verdict,
+        verdict=judged(max(memory.total, studying), device.free),
         recomputes=setting.checkpointing,
         changes=changes,
         answering=talking.total,

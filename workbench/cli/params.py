@@ -116,7 +116,7 @@ def summary(report: ParameterReport) -> Iterator[str]:
     )
     if report.memory is not None:
         estimate = report.memory
-        yield f"a training step: {size(estimate.memory.total)}, {estimate.verdict} ({estimate.device.name})"
+        yield f"a training step: {size(estimate.needed)}, {estimate.verdict} ({estimate.device.name})"
         for change in estimate.changes:
             yield f"  {change.label}: {size(change.total)}"
 

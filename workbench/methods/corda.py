@@ -31,5 +31,11 @@ class Corda(Studied):
         description="instruction trains the directions that these rows use most, knowledge those they use least.",
     )
 
+    def study_numbers(self, blueprint: Blueprint, length: int) -> int:
+        """The covariance of each input; and what decomposing one weight under it takes."""
+        shapes = [(module.in_features, module.out_features) for module in self.targets(blueprint)]
+        at_work = max(3 * width**2 + 6 * width * outputs for width, outputs in shapes)
+        return sum(width**2 for width in self.inputs(blueprint)) + at_work
+
     def check(self, blueprint: Blueprint) -> list[Problem]:
         return super().check(blueprint) or tied_problems(self.title, self.targets(blueprint), blueprint)

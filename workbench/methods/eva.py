@@ -14,7 +14,10 @@ from workbench.config import METHODS, RunConfig
 from workbench.errors import Problem
 from workbench.methods.redistribution import most_after_moving
 from workbench.methods.studied import Studied
-from workbench.records import Module
+from workbench.records import Blueprint, Module
+
+FEWEST_TOKENS = 256
+"""That one step of the decomposition takes in: fewer cost a decomposition each and tell little."""
 
 
 @METHODS.add("eva")
@@ -50,6 +53,15 @@ class Eva(Studied):
             return None
         ranks = [(module, self.rank) for module in targets]
         return trainable + most_after_moving(ranks, cap=self.most(self.rank))
+
+    def study_numbers(self, blueprint: Blueprint, length: int) -> int:
+        """Of each input its directions and the vectors that wait; and what decomposing those of one takes."""
+        found = self.most(max((self.rank, *self.rank_pattern.values())))
+        waiting = max(found, FEWEST_TOKENS) + length
+        widths = self.inputs(blueprint)
+        rows, widest = found + waiting, max(widths)
+        at_work = 2 * rows * widest + 6 * min(rows, widest) ** 2
+        return (found + waiting) * sum(widths) + at_work
 
     def refusals(self, config: RunConfig, *, device: str, rows: int) -> list[Problem]:
         most_tokens = min(rows, self.study_rows) * config.data.max_length

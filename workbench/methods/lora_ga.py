@@ -24,6 +24,7 @@ class LoraGradientAligned(Studied):
     order: ClassVar[int] = 14
     moves_base: ClassVar[bool] = True
     unpacked: ClassVar[Mapping[str, str]] = WHOLE_WEIGHTS_ONLY
+    study_backward: ClassVar[bool] = True
     studies: ClassVar[str] = "the gradient of each target module's weight"
     kind: Literal["lora_ga"] = "lora_ga"
     study_rows: int = Field(
@@ -36,6 +37,10 @@ class LoraGradientAligned(Studied):
     stable_gamma: int = Field(
         16, ge=1, le=4096, title="Stability", description="A higher value starts the adapter with smaller weights."
     )
+
+    def study_numbers(self, blueprint: Blueprint, length: int) -> int:
+        """The gradient of every target weight, that of the row at hand and the sum."""
+        return 2 * sum(module.in_features * module.out_features for module in self.targets(blueprint))
 
     def check(self, blueprint: Blueprint) -> list[Problem]:
         problems = super().check(blueprint)

@@ -7,7 +7,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from workbench.methods.low_rank import LowRank
-from workbench.records import ModuleKind
+from workbench.records import Blueprint, ModuleKind
 
 
 class Studied(LowRank):
@@ -23,3 +23,8 @@ class Studied(LowRank):
         title="Rows read first",
         description="How many training rows are read before training begins; the seed draws them.",
     )
+
+    def inputs(self, blueprint: Blueprint) -> list[int]:
+        """Widths of what the target modules read, once where several of them read the same."""
+        read = {(module.name.rpartition(".")[0], module.in_features) for module in self.targets(blueprint)}
+        return [width for _, width in read]

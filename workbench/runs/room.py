@@ -63,7 +63,7 @@ class Room:
 
     def _estimated(self, config: RunConfig) -> int | None:
         try:
-            return estimate(config, self._models.blueprint(config.base_model), this_device()).memory.total
+            return estimate(config, self._models.blueprint(config.base_model), this_device()).needed
         except WorkbenchError:
             return None
 

@@ -13,14 +13,12 @@ import torch
 from torch import Tensor, nn
 
 from workbench.errors import Problem
-from workbench.methods.eva import Eva
+from workbench.methods.eva import FEWEST_TOKENS, Eva
 from workbench.methods.fields import value_for
 from workbench.training.studies.findings import Findings, Start
 from workbench.training.studies.reading import Reading, leaders, listening, read
 from workbench.training.studies.study import STUDIES, Study, needs_the_head
 
-_FEWEST_TOKENS = 256
-"""That one step of the decomposition takes in: fewer cost a decomposition each and tell little."""
 _STANDS_STILL = 0.99
 """The cosine between a direction and itself one step ago; the paper's tau."""
 
@@ -45,7 +43,7 @@ class Directions:
         """(tokens, width)."""
         self._shown.append(vectors.float())
         self._waiting += len(vectors)
-        if self._waiting >= max(self._count, _FEWEST_TOKENS):
+        if self._waiting >= max(self._count, FEWEST_TOKENS):
             self._take_in()
 
     def finish(self) -> None:

@@ -15,7 +15,7 @@ WORDS = {"fits": "fits", "tight": "is tight", "does not fit": "does not fit"}
 def memory_panel(estimate: Estimate) -> str:
     """The estimate for the settings at hand."""
     memory, device = estimate.memory, estimate.device
-    room = max(memory.total, device.free)
+    room = max(estimate.needed, device.free)
     bars = "".join(
         f'<span class="lw-part-{part}" style="width:{100 * getattr(memory, part) / room:.2f}%"></span>'
         for part in PARTS
@@ -28,10 +28,10 @@ def memory_panel(estimate: Estimate) -> str:
     return (
         '<section class="lw-count" aria-label="Memory of a training step">'
         f'<p class="lw-label">Memory of a training step</p>'
-        f'<p class="lw-verdict lw-verdict-{kind}">{size(memory.total)} {WORDS[estimate.verdict]}'
+        f'<p class="lw-verdict lw-verdict-{kind}">{size(estimate.needed)} {WORDS[estimate.verdict]}'
         f"<span> {size(device.free)} free on {html.escape(device.name)}</span></p>"
         f'<div class="lw-bar" aria-hidden="true">{bars}</div><dl class="lw-facts">{listed}</dl>'
-        f"{_recomputed(estimate)}"
+        f"{_recomputed(estimate)}{_studied(estimate)}"
         f'<p class="lw-note">Talking to it afterwards takes about {size(estimate.answering)}.</p>'
         f"{_changes(estimate)}</section>"
     )
@@ -43,8 +43,18 @@ def _recomputed(estimate: Estimate) -> str:
     return '<p class="lw-note">Activations are recomputed, which takes about a third more time.</p>'
 
 
+def _studied(estimate: Estimate) -> str:
+    if not estimate.studying:
+        return ""
+    more = estimate.studying > estimate.memory.total
+    than = " more than a step: fewer target modules need less, and LoRA reads nothing" if more else " less than a step"
+    return f'<p class="lw-note">Before it begins it reads rows, which takes {size(estimate.studying)},{than}.</p>'
+
+
 def _changes(estimate: Estimate) -> str:
     if estimate.verdict == "fits" and not estimate.changes:
+        return ""
+    if not estimate.changes and estimate.studying > estimate.memory.total:
         return ""
     if not estimate.changes:
         return '<p class="lw-note">No change of these settings makes it fit: choose a smaller base model.</p>'
