@@ -218,12 +218,13 @@ def test_a_dead_engine_is_asked_again(
 def test_a_full_disk_stops_it_and_says_so(
     batches: Batches, playground: ScriptedPlayground, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    add = BatchFolder.add
+    add, writing = BatchFolder.add, threading.Lock()
 
     def full(folder: BatchFolder, answer: BatchAnswer) -> None:
-        if len(folder.answers) >= 5:
-            raise OSError(errno.ENOSPC, "No space left on device")
-        add(folder, answer)
+        with writing:
+            if len(folder.answers) >= 5:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            add(folder, answer)
 
     monkeypatch.setattr(BatchFolder, "add", full)
     state = finished(batches, request(prompt_file(batches, questions(30)), "one"))
