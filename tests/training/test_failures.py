@@ -123,7 +123,7 @@ def test_a_loss_that_runs_away_ends_the_run_and_names_the_checkpoint_of_its_best
         return logged(self, state, logs | {"loss": 2.0 + max(0, state.global_step - 10)})
 
     monkeypatch.setattr(Flow, "step_logged", worse_and_worse)
-    run = make_run(max_steps=40, keep_checkpoints=keep)
+    run = make_run(max_steps=40, keep_checkpoints=keep, evaluate_every=40)
     with pytest.raises(WorkbenchError):
         carry_out(run)
     told = failure(run)
