@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
 import gc
 import json
 import threading
@@ -30,6 +28,7 @@ from workbench.errors import WorkbenchError
 from workbench.home import Home
 from workbench.protocol.model_ids import ModelId
 from workbench.tasks.causal_lm import CausalLM
+from workbench.training.allocations import give_back
 from workbench.training.machine import find_machine
 
 MAX_ADAPTERS = 16
@@ -143,5 +142,4 @@ def release(base: Base) -> None:
     gc.collect()  # modules and hooks hold each other
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
-    with contextlib.suppress(OSError, AttributeError):  # another libc than GNU's
-        ctypes.CDLL("libc.so.6").malloc_trim(0)
+    give_back()

@@ -24,6 +24,12 @@ def keep_small() -> None:
     _set(_MMAP_THRESHOLD, 4 * 2**20)
 
 
+def give_back() -> None:
+    """What was freed and is not needed soon goes back to the system."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
+
+
 def _set(name: int, value: int) -> None:
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL("libc.so.6").mallopt(name, value)

@@ -21,7 +21,7 @@ from workbench.records import Dataset
 from workbench.runs.durable import write_whole
 from workbench.runs.folder import RunFolder
 from workbench.training.adapter import attach, count_parameters, write_adapter
-from workbench.training.allocations import keep_small
+from workbench.training.allocations import give_back, keep_small
 from workbench.training.checkpoints import Checkpoints, read_progress
 from workbench.training.continuation import learnt_by
 from workbench.training.flow import Flow
@@ -161,6 +161,7 @@ class Worker:
         base.eval()
         modules = adaptable_modules(base, self.config.method.peft_config(self.config.task))
         save_findings(study.find(base, modules, reading), kept)
+        give_back()
         self.report.enter(Phase.INITIALISING, "putting the adapter onto the base model")
         return load_findings(kept)
 
