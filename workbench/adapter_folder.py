@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from workbench.records import Record
@@ -16,6 +17,8 @@ from workbench.records import Record
 PEFT_CONFIG, PEFT_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 CHANGED_CONFIG, CHANGED_WEIGHTS = "changed_weights.json", "changed_weights.safetensors"
 LORA_PART, PREFIX_PART = "lora", "prefix"
+_IN_MODEL = "base_model.model."
+"""Before the name of every tensor that peft keeps for a module."""
 
 
 class ChangedFacts(Record):
@@ -70,3 +73,16 @@ def base_named_by(folder: Path) -> str | None:
                 return None
             return found if isinstance(found, str) and found else None
     return None
+
+
+def missing_modules(keys: Iterable[str], modules: Collection[str]) -> tuple[str, ...]:
+    """What peft's tensors called `keys` belong to and is none of `modules`: of each name the part that is not there."""
+    known = set(modules)
+    holders = {name.rsplit(".", parts)[0] for name in known for parts in range(1, name.count(".") + 1)}
+    missing = {}
+    for key in keys:
+        parts = key.removeprefix(_IN_MODEL).split(".")
+        begun = [".".join(parts[:depth]) for depth in range(1, len(parts) + 1)]
+        if key.startswith(_IN_MODEL) and known.isdisjoint(begun):
+            missing[next((name for name in begun if name not in holders), begun[-1])] = True
+    return tuple(missing)

@@ -22,7 +22,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from workbench.adapter_folder import PEFT_WEIGHTS
+from workbench.adapter_folder import PEFT_WEIGHTS, missing_modules
 from workbench.engine.own import Own
 from workbench.errors import Problem, WorkbenchError
 from workbench.protocol.chat import AdapterFacts
@@ -43,8 +43,6 @@ _REFUSED = {
 }
 _CHANGED_BASE = ("pissa", "corda", "olora", "loftq", "lora_ga")
 """Initialisations that leave other base weights behind; adapters saved with peft's conversion do not name them."""
-_IN_MODEL = "base_model.model."
-"""Before the name of every tensor that peft keeps for a module."""
 _SPECIAL = {
     "use_qalora": "QA-LoRA pools its inputs",
     "use_bdlora": "block-diagonal LoRA has matrices of another shape",
@@ -277,23 +275,10 @@ def _refuse_other_base(pairs: Mapping[str, Mapping[str, Tensor]], own: Mapping[s
 
 def _refuse_other_modules(weights: Mapping[str, Tensor], own: Own) -> None:
     """Raise unless each tensor of a module stands in one that the base model has: peft would leave it out silently."""
-    missing = dict.fromkeys(
-        name for key in weights if key.startswith(_IN_MODEL) and (name := _missing(key.removeprefix(_IN_MODEL), own))
-    )
+    holding = [name for name, module in own.modules.items() if module._parameters or not [*module.children()]]
+    missing = missing_modules(weights, holding)
     if missing:
         raise other_base([f"This base model has no module “{name}”." for name in missing])
-
-
-def _missing(key: str, own: Own) -> str:
-    """The first part of `key` that names no module, below one that only holds others; empty when there is none."""
-    parts = key.split(".")
-    names = [".".join(parts[:depth]) for depth in range(1, len(parts) + 1)]
-    unknown = next((depth for depth, name in enumerate(names) if name not in own.modules), None)
-    if unknown is None:
-        return ""
-    within = own.modules[names[unknown - 1]] if unknown else None
-    only_holds = within is None or (any(True for _ in within.children()) and not within._parameters)
-    return names[unknown] if only_holds else ""
 
 
 def other_base(mismatches: Sequence[str]) -> WorkbenchError:

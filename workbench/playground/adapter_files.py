@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from workbench.adapter_folder import missing_modules
 from workbench.errors import Problem, WorkbenchError
 from workbench.models.safetensors_folder import require_whole
 from workbench.records import Blueprint
@@ -20,7 +21,6 @@ WEIGHTS = "adapter_model.safetensors"
 KEPT = (CONFIG, WEIGHTS, "chat_template.jinja", "tokenizer_config.json")
 """What is kept of an adapter: its config, its weights and its chat template; nothing that is not data."""
 _PART = re.compile(r"base_model\.model\.(?P<module>.+)\.lora_(?:embedding_)?(?P<part>A|B)(?:\.weight)?")
-_IN_MODEL = "base_model.model."
 _SHOWN = 3
 
 
@@ -56,7 +56,8 @@ def require_fit(folder: Path, blueprint: Blueprint) -> None:
         match = _PART.fullmatch(key)
         if match is not None:
             given.setdefault(match["module"], {})[match["part"]] = shape
-    problems = [f"{blueprint.model} has no module “{name}”." for name in _missing(shapes, modules)]
+    others = [key for key in shapes if not _PART.fullmatch(key)]
+    problems = [f"{blueprint.model} has no module “{name}”." for name in missing_modules(others, modules)]
     for name, pair in given.items():
         module = modules.get(name)
         if module is None:
@@ -70,20 +71,6 @@ def require_fit(folder: Path, blueprint: Blueprint) -> None:
                 )
     if problems:
         raise _other_base(problems)
-
-
-def _missing(keys: Iterable[str], modules: Collection[str]) -> tuple[str, ...]:
-    """What tensors of other methods than LoRA name and no module is called; the first part that is nowhere found."""
-    holders = {name.rsplit(".", parts)[0] for name in modules for parts in range(1, name.count(".") + 1)}
-    missing = {}
-    for key in keys:
-        if not key.startswith(_IN_MODEL) or _PART.fullmatch(key):
-            continue
-        parts = key.removeprefix(_IN_MODEL).split(".")
-        begun = [".".join(parts[:depth]) for depth in range(1, len(parts) + 1)]
-        if not any(name in modules for name in begun):
-            missing[next(name for name in begun if name not in holders)] = True
-    return tuple(missing)
 
 
 def _other_base(problems: list[str]) -> WorkbenchError:
