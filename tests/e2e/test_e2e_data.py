@@ -117,10 +117,10 @@ def test_a_row_is_walked_to_seen_cut_and_dropped(page: Page, some_runs: Scripted
     expect(tokens.get_by_role("separator")).to_have_text("cut at 40 tokens")
     expect(tokens).to_contain_text("why 11")
     page.get_by_role("button", name="Drop this row").click()
-    expect(page.get_by_text("11 rows")).to_be_visible()
+    expect(page.get_by_text("11 rows ·")).to_be_visible()
     expect(page.get_by_text("drop line 12")).to_be_visible()
     page.get_by_role("button", name="Undo the last edit").click()
-    expect(page.get_by_text("12 rows")).to_be_visible()
+    expect(page.get_by_text("12 rows ·")).to_be_visible()
 
 
 def test_edits_are_made_and_a_dataset_in_use_stays(page: Page, some_runs: Scripted, mixed: Path) -> None:
