@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
 
+from workbench.errors import Problem
 from workbench.records import Record
 
 
@@ -145,6 +146,8 @@ class Failed(EventBase):
     remedy: str
     cause: str
     """A stable short name: ``out-of-memory``, ``disk-full``, ``loss-not-finite``, ``model-unreachable``, …"""
+    field_problems: tuple[Problem, ...] = ()
+    """Of a refusal: each setting that is wrong."""
     traceback: str = ""
 
 

@@ -10,6 +10,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from workbench.errors import Problem
+
 
 class Record(BaseModel):
     """A frozen fact."""
@@ -261,6 +263,8 @@ class Run(Record):
     problem: str = ""
     """Why it failed or was interrupted, one sentence."""
     remedy: str = ""
+    field_problems: tuple[Problem, ...] = ()
+    """Of a run that was refused: each setting that is wrong."""
     log_tail: str = ""
     """The last lines of its log, kept with a failure."""
     checkpoints: tuple[Checkpoint, ...] = ()

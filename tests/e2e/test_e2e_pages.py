@@ -10,6 +10,7 @@ from fake_services import example_run
 from playwright.sync_api import Page, expect
 
 from workbench import config_file
+from workbench.errors import Problem
 from workbench.records import RunStatus
 
 
@@ -200,6 +201,22 @@ def test_settings_of_a_run_fill_the_form(page: Page, some_runs: Scripted) -> Non
     runs.configs["done"] = config_file.from_yaml("method: {kind: lora, rank: 2}")
     page.goto(f"{address}/?from=done")
     expect(page.locator(".lw-number")).to_have_text("610,560")
+
+
+def test_what_a_worker_refused_is_changed_beside_its_field(page: Page, some_runs: Scripted) -> None:
+    address, runs, _ = some_runs
+    runs.configs["done"] = config_file.from_yaml("method: {kind: eva, rank: 32, alpha: 32}")
+    problem = Problem("EVA looks for 64 directions a module.", "Lower rank or redistribution.", "method.rank")
+    runs.change("done", status=RunStatus.FAILED, problem=problem.message, field_problems=(problem,), cause="refused")
+    page.goto(f"{address}/runs?run=done")
+    page.get_by_role("link", name="Change rank").click()
+    rank = page.locator(".lw-wrong").filter(has_text="Lower rank or redistribution.")
+    expect(rank).to_be_visible()
+    expect(page.get_by_role("alert")).to_contain_text("The worker refused these settings")
+    number = page.get_by_role("spinbutton", name="number input for Rank")
+    number.fill("8")
+    number.press("Tab")
+    expect(rank).to_be_hidden()
 
 
 def test_nothing_is_fetched_from_elsewhere(page: Page, some_runs: Scripted) -> None:

@@ -182,6 +182,7 @@ def test_nothing_to_learn_is_told(make_run: MakeRun) -> None:
     told = failure(run)
     assert told.cause == "data-unusable"
     assert "No row has a token to learn from" in told.message
+    assert [problem.field for problem in told.field_problems] == ["data.train_on"]
 
 
 def test_a_checkpoint_of_other_settings_is_refused(make_run: MakeRun) -> None:

@@ -15,7 +15,7 @@ from training_runs import MakeRun, StopAt, carry_out, losses, random_rows
 
 from workbench.config import METHODS
 from workbench.errors import WorkbenchError
-from workbench.events import Finished, Phase, PhaseChanged
+from workbench.events import Failed, Finished, Phase, PhaseChanged
 from workbench.training.adapter import attach
 from workbench.training.stopping import Stopped, StopRequest
 from workbench.training.studies import Reading, Study, load_findings, study_of
@@ -197,7 +197,10 @@ def test_too_few_trained_tokens_are_refused_before_the_model_is_loaded(
     with pytest.raises(WorkbenchError, match="trained tokens") as refused:
         carry_out(run)
     assert refused.value.problems[0].field == field
-    assert Phase.INITIALISING not in {e.phase for e in run.events() if isinstance(e, PhaseChanged)}
+    events = list(run.events())
+    assert Phase.INITIALISING not in {e.phase for e in events if isinstance(e, PhaseChanged)}
+    assert isinstance(events[-1], Failed)
+    assert [problem.field for problem in events[-1].field_problems] == [field]
 
 
 def test_the_ranks_that_eva_found_stand_in_the_saved_config(make_run: MakeRun) -> None:

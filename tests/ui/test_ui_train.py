@@ -6,6 +6,7 @@ import html
 import json
 import re
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import gradio as gr
@@ -15,7 +16,9 @@ from gradio.components import Component
 
 from workbench import config_file
 from workbench.config import RunConfig
+from workbench.errors import Problem
 from workbench.home import Home
+from workbench.records import RunStatus
 from workbench.ui.run_form import RunForm
 from workbench.ui.train import Side, Train
 
@@ -293,6 +296,22 @@ def test_settings_of_a_run_come_back(page: Page) -> None:
     page.take(page.form.fill(RunConfig()))
     page.take(page.form.fill(config))
     assert page.form.read(page.values) == config
+
+
+def test_what_the_worker_refused_stands_beside_its_field_until_the_settings_change(page: Page) -> None:
+    page.set("Rank", 32)
+    run_id = page.train.start(page.values)[page.side.started]
+    problem = Problem("EVA looks for 32 directions a module.", "Lower the rank.", "method.rank")
+    page.runs.change(run_id, status=RunStatus.FAILED, problem=problem.message, field_problems=(problem,))
+    page.take(page.form.fill(RunConfig()))
+    request: Any = SimpleNamespace(query_params={"from": run_id})
+    arrived = page.take(page.train.arrive(request))
+    assert "Rank:" in arrived[page.side.problems]
+    rank = page.component("Rank")
+    assert "Lower the rank." in page.train.explain(page.values)[rank]["info"]
+    page.set("Rank", 8)
+    assert page.side.marked in page.train.explain(page.values)
+    assert page.train.explain(page.values)[page.side.marked] == []
 
 
 def test_the_fakes_are_the_services_pages_know(page: Page) -> None:

@@ -181,11 +181,11 @@ def _updated(account: Account, status: RunStatus) -> float | None:
     return _ended_at(account) if status.over else None
 
 
-def _problem(account: Account, status: RunStatus) -> dict[str, str]:
+def _problem(account: Account, status: RunStatus) -> dict[str, Any]:
     words = ending(account.history, account.progress)
     if isinstance(words, Failed):
         told = {"problem": words.message, "remedy": words.remedy, "cause": words.cause}
-        return {**told, "log_tail": account.log_tail}
+        return {**told, "field_problems": words.field_problems, "log_tail": account.log_tail}
     if status is not RunStatus.INTERRUPTED:
         return {}
     silence = next((entry for entry in reversed(account.history) if isinstance(entry, Interrupted)), None)

@@ -80,7 +80,13 @@ def explain(error: BaseException, phase: Phase) -> Failed:
     if refusal is not None:
         cause = refusal.cause if isinstance(refusal, TrainingFailure) else _REFUSALS.get(phase, "refused")
         message = "\n".join(problem.message for problem in refusal.problems)
-        return Failed(cause=cause, message=message, remedy=refusal.problems[-1].remedy, traceback=trace)
+        return Failed(
+            cause=cause,
+            message=message,
+            remedy=refusal.problems[-1].remedy,
+            field_problems=tuple(problem for problem in refusal.problems if problem.field),
+            traceback=trace,
+        )
     return Failed(
         cause="unexpected",
         message=f"The worker stopped while {phase.value}: {type(error).__name__}: {error}",

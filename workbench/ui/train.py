@@ -70,6 +70,8 @@ class Side:
         self.entry = gr.Dropdown([], value=None, label="Config in the file", visible=False)
         self.opened = gr.State("")
         self.marked = gr.State([])
+        self.refused = gr.State("")
+        """The run whose settings these were when they came, if its worker refused some of them."""
         self.started = gr.Textbox(visible="hidden", label="Started run")
         self.change = gr.Textbox(visible="hidden", label="Settings to change", elem_classes="lw-told-change")
         self.yaml = gr.Textbox(visible="hidden", label="Run config as YAML")
@@ -87,7 +89,7 @@ class Train:
     def wire(self, site: gr.Blocks) -> None:
         """Connect every event of the page."""
         form, side = self._form, self._side
-        read = {*form.components, side.marked}
+        read = {*form.components, side.marked, side.refused}
         shown = [*form.outputs, side.count, side.memory, side.problems, side.marked]
         kind = form.method.kind
         countable = {form.base_model, *form.method.components}
@@ -115,18 +117,26 @@ class Train:
         counted(side.open.upload(self.open_file, side.open, [*shown, side.entry, side.opened], **SLOW))
         counted(side.entry.input(self.pick_config, {side.entry, side.opened}, shown, **SLOW))
         side.save.click(self.save_yaml, read, [*shown, side.yaml], **SLOW).then(None, side.yaml, js=SAVE_FILE)
-        counted(site.load(self.arrive, None, [*shown, form.rate.panel], **SLOW))
+        counted(site.load(self.arrive, None, [*shown, form.rate.panel, side.refused], **SLOW))
 
     def arrive(self, request: gr.Request) -> Updates:
-        """The default form, with ``?from=RUN`` the settings of that run, or what the Data page asked for."""
+        """The default form, with ``?from=RUN`` the settings of that run, or what the Data page asked for.
+
+        What that run's worker refused is told; `explain` puts it beside its fields.
+        """
         query = request.query_params
-        source = query.get("from")
+        source = query.get("from", "")
         try:
             config = self._services.runs.config(source) if source else asked_for(query)
+            wrong = self._services.runs.get(source).field_problems if source else ()
         except WorkbenchError as error:
             return self._form.fill(RunConfig()) | self._refused(error, {}, "That run cannot be opened")
-        searching = self._form.rate.going_on(self._services.range_tests)
-        return self._form.fill(config) | {self._form.rate.panel: searching}
+        told = {
+            self._form.rate.panel: self._form.rate.going_on(self._services.range_tests),
+            self._side.problems: problem_list(wrong, "The worker refused these settings"),
+            self._side.refused: source if wrong else "",
+        }
+        return self._form.fill(config) | told
 
     def recount(self, values: Values) -> str:
         """The number for what the form says now; a dash and the reason while that is wrong."""
@@ -148,7 +158,18 @@ class Train:
         except WorkbenchError as error:
             return self._marked(error, values) | self._form.details.clear() | {self._side.memory: ""}
         details = self._form.details.show(parameter_report(config, blueprint))
-        return self._marked(None, values) | details | {self._side.memory: self._memory(values, blueprint)}
+        marked = self._marked(self._refused_by_worker(values), values)
+        return marked | details | {self._side.memory: self._memory(values, blueprint)}
+
+    def _refused_by_worker(self, values: Values) -> WorkbenchError | None:
+        """What the worker refused, as long as the settings are those of the run that they came from."""
+        source = values.get(self._side.refused)
+        try:
+            if not source or self._form.read(values) != self._services.runs.config(source):
+                return None
+            return WorkbenchError.of(self._services.runs.get(source).field_problems)
+        except WorkbenchError:  # it is deleted by now, or the form is wrong elsewhere
+            return None
 
     def _memory(self, values: Values, blueprint: Blueprint) -> str:
         """The memory of a step, as long as the whole form makes sense."""

@@ -39,6 +39,7 @@ export class FailurePanel {
       explanation && explanation.cause !== "unexpected" ? h("p", {}, explanation.title) : null,
       explanation?.title === run.problem ? null : h("p", { class: "lw-told" }, run.problem),
       h("p", { class: "lw-remedy" }, remedy),
+      run.field_problems.length ? correction(run) : null,
       explanation && Object.keys(explanation.changes).length ? this.retry(run, explanation.changes, config) : null,
       log ? folded("The last lines of the log", log, true) : null,
       explanation?.traceback ? folded("Stack trace", explanation.traceback, false) : null);
@@ -57,6 +58,11 @@ export class FailurePanel {
     return h("div", { class: "lw-retry" }, h("ul", {}, ...items),
       h("button", { class: "lw-button lw-primary", onclick: again }, "Retry with these changes"));
   }
+}
+
+function correction(run) {
+  const fields = [...new Set(run.field_problems.map((problem) => wordsOf(problem.field).toLowerCase()))];
+  return h("p", {}, h("a", { class: "lw-button lw-primary", href: `./?from=${encodeURIComponent(run.id)}` }, `Change ${fields.join(", ")}`));
 }
 
 function folded(title, text, open) {
