@@ -7,8 +7,9 @@ from pathlib import Path
 import psutil
 import torch
 from safetensors.torch import load_file, save_file
+from torch import nn
 
-from workbench.training.file_pages import FilePages
+from workbench.training.file_pages import FilePages, release_replaced
 
 BYTES = 64 * 2**20
 
@@ -38,3 +39,19 @@ def test_values_that_lie_in_no_file_stay() -> None:
     assert not FilePages().release(weight[3:])
     assert torch.equal(weight, torch.arange(BYTES // 4, dtype=torch.float32))
     assert not FilePages().release(torch.ones(3))
+
+
+def test_of_weights_that_a_method_moves_only_those_that_were_replaced_leave_memory(tmp_path: Path) -> None:
+    file = tmp_path / "model.safetensors"
+    values = torch.arange(BYTES // 4, dtype=torch.float32)
+    save_file({"moved": values, "stayed": values + 1}, file)
+    weights = load_file(file)
+    model = nn.ParameterDict({name: nn.Parameter(weight) for name, weight in weights.items()})
+    before = [parameter.data for parameter in model.parameters()]
+    model["moved"].data = 2 * model["moved"].data
+    model["stayed"].data.add_(1)
+    touched = mapped_bytes(file)
+    release_replaced(before, model)
+    assert touched - BYTES * 1.1 < mapped_bytes(file) < touched - BYTES * 0.9
+    assert torch.equal(model["moved"], 2 * values)
+    assert torch.equal(model["stayed"], values + 2)

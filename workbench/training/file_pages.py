@@ -9,9 +9,10 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import mmap
+from collections.abc import Sequence
 from pathlib import Path
 
-from torch import Tensor
+from torch import Tensor, nn
 
 _MAPS = Path("/proc/self/maps")
 
@@ -42,6 +43,15 @@ class FilePages:
             assert self._libc is not None
             self._libc.madvise(ctypes.c_void_p(start), ctypes.c_size_t(end - start), mmap.MADV_DONTNEED)
         return True
+
+
+def release_replaced(before: Sequence[Tensor], model: nn.Module) -> None:
+    """Forget the pages of those of the tensors that `model` had `before` in whose place it now has others."""
+    kept = {parameter.data_ptr() for parameter in model.parameters()}
+    pages = FilePages()
+    for tensor in before:
+        if tensor.data_ptr() not in kept:
+            pages.release(tensor)
 
 
 def _file_span(line: str) -> tuple[int, int] | None:

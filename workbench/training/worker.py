@@ -24,6 +24,7 @@ from workbench.training.adapter import attach, count_parameters, write_adapter
 from workbench.training.allocations import give_back, keep_small
 from workbench.training.checkpoints import Checkpoints, read_progress
 from workbench.training.continuation import learnt_by
+from workbench.training.file_pages import release_replaced
 from workbench.training.flow import Flow
 from workbench.training.learnt import Learnt
 from workbench.training.machine import Machine, find_machine
@@ -128,7 +129,9 @@ class Worker:
         parameters = count_parameters(base)
         base = base if packing else base.to(machine.device)
         findings = self._study(base, reading) if reading else None
+        before = [parameter.data for parameter in base.parameters()]
         attached = attach(base, self.config, model_folder, self._start, findings)
+        release_replaced(before, attached.model)  # of a method that moves base weights
         earlier = learnt_by(self.folder)
         if earlier is not None:
             attached.learnt.take_over(earlier)
@@ -198,6 +201,7 @@ class Worker:
             learnt=subject.learnt,
             packs=packs,
         )
+        give_back()  # weights that lie in the layers' own matrices by now, and what choosing took
         samples = Samples(self.config.samples, subject.tokenizer, self.report, self.stop.made)
         evaluates = len(validation) > 0 or samples.wanted
         flow = Flow(lesson.plan, evaluates, self.stop, self.report, training.early_stopping)
