@@ -3,9 +3,9 @@
     python benchmarks/train_throughput.py [--json]
 
 Ours is a whole run by ``python -m workbench.training``, at full speed and with activations recomputed; the others are
-transformers' Trainer with peft on padded batches and all logits, and TRL's SFTTrainer (installed beside the workbench's
-packages into a folder of its own), as their documentation shows them. Each round starts all anew; figures are medians
-over the rounds. Beside them stands what the machine multiplies at the model's own shapes. Exits with 1 when a target is
+transformers' Trainer with peft on padded batches and all logits, and TRL's SFTTrainer (in an environment of its own,
+which is made the first time), as their documentation shows them. Each round starts all anew; figures are medians over
+the rounds. Beside them stands what the machine multiplies at the model's own shapes. Exits with 1 when a target is
 missed.
 """
 
@@ -17,7 +17,9 @@ import os
 import statistics
 import subprocess
 import sys
+import sysconfig
 import tempfile
+import venv
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
@@ -105,7 +107,7 @@ def measure_plain(config: RunConfig, home: Home) -> Measurement:
 
 
 def measure_trl(config: RunConfig, home: Home, rows: Sequence[Row]) -> Measurement:
-    """The same by `plain_trl`, with TRL found in a folder of its own."""
+    """The same by `plain_trl`, in TRL's own environment."""
     labelled = [
         {"input_ids": row.input_ids.tolist(), "labels": torch.where(row.trained, row.input_ids, -100).tolist()}
         for row in rows
@@ -125,19 +127,26 @@ def measure_trl(config: RunConfig, home: Home, rows: Sequence[Row]) -> Measureme
     with tempfile.TemporaryDirectory() as folder:
         asked, told = Path(folder) / "asked.json", Path(folder) / "told.json"
         asked.write_text(json.dumps(settings))
-        place = str(_trl(home))
-        path = os.pathsep.join([place, os.environ.get("PYTHONPATH", "")])
-        peak = _peak_of([sys.executable, str(HERE / "plain_trl.py"), str(asked), str(told)], PYTHONPATH=path)
+        peak = _peak_of([str(_python_with_trl(home)), str(HERE / "plain_trl.py"), str(asked), str(told)])
         return _of_steps(json.loads(told.read_text()), peak)
 
 
-def _trl(home: Home) -> Path:
-    """A folder with TRL alone: all else that it needs is there already, in the same versions for every side."""
-    folder = home.path / "peers" / f"trl-{TRL}"
-    if not folder.is_dir():
-        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(folder), f"trl=={TRL}"]
+def _python_with_trl(home: Home) -> Path:
+    """Of TRL's environment, made where it is missing.
+
+    It holds TRL alone and reads all else, torch and transformers first, from the workbench's: the same versions for
+    every side.
+    """
+    place = home.path / "peers" / f"trl-{TRL}-environment"
+    python = place / "bin" / "python"
+    if not (place / "complete").exists():
+        venv.create(place, clear=True)
+        packages = sysconfig.get_path("purelib", "venv", {"base": str(place)})
+        Path(packages, "workbench.pth").write_text(sysconfig.get_path("purelib"), encoding="utf-8")
+        pip = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet", "--no-deps", f"trl=={TRL}"]
         subprocess.run(pip, check=True)
-    return folder
+        (place / "complete").touch()
+    return python
 
 
 def _of_steps(steps: list[dict[str, float]], peak: int) -> Measurement:
@@ -149,11 +158,9 @@ def _of_steps(steps: list[dict[str, float]], peak: int) -> Measurement:
     )
 
 
-def _peak_of(command: Sequence[str], **environment: str) -> int:
+def _peak_of(command: Sequence[str]) -> int:
     """Runs `command` to its end; its peak resident memory in bytes."""
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=dict(os.environ) | environment
-    )
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     output = process.stdout.read() if process.stdout else b""
     _, status, usage = os.wait4(process.pid, 0)
     code = os.waitstatus_to_exitcode(status)
