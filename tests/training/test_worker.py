@@ -32,6 +32,7 @@ from workbench.events import (
 from workbench.home import Home
 from workbench.protocol.chat import ChatRequest
 from workbench.runs.folder import RunFolder
+from workbench.training.checkpoints import Progress, read_progress
 from workbench.training.stopping import StopRequest
 
 
@@ -148,6 +149,8 @@ def test_resume_equals_uninterrupted(make_run: MakeRun, finished: RunFolder, ask
     assert [event.tokens for event in steps] == [
         event.tokens for event in finished.events() if isinstance(event, StepLogged)
     ]
+    assert _evaluations(run) == _evaluations(finished)
+    assert _last_progress(run) == _last_progress(finished)
     assert _weights(run) == _weights(finished)
 
 
@@ -254,6 +257,16 @@ def test_cut_rows_are_told(make_run: MakeRun) -> None:
     events = carry_out(make_run(data={"max_length": 24}, max_steps=2))
     warnings = [event.message for event in events if isinstance(event, Warned)]
     assert any("longer than 24 tokens and were cut" in message for message in warnings)
+
+
+def _evaluations(run: RunFolder) -> list[tuple[int, float]]:
+    return [(event.step, event.loss) for event in run.events() if isinstance(event, Evaluated)]
+
+
+def _last_progress(run: RunFolder) -> Progress:
+    newest = run.newest_checkpoint()
+    assert newest
+    return read_progress(newest).model_copy(update={"elapsed": 0.0})
 
 
 def _weights(run: RunFolder) -> bytes:

@@ -34,6 +34,8 @@ class Progress(Record):
     """Evaluations in a row that brought no lower one."""
     passes: int = 1
     """In how many pieces each batch was computed."""
+    owes_evaluation: bool = False
+    """Whether an evaluation was due at this step, and the run stopped before its end."""
     fingerprint: str
     """Of everything that must be the same to go on: see `resume_fingerprint`."""
 
@@ -82,11 +84,21 @@ class Checkpoints:
         path.mkdir(parents=True)
         try:
             fill(path)
-            (path / PROGRESS).write_text(progress.model_dump_json(indent=1), encoding="utf-8")
-            manifest.write_manifest(path)
+            self._seal(path, progress)
         except BaseException:
             shutil.rmtree(path, ignore_errors=True)
             raise
+
+    def rate(self, progress: Progress) -> None:
+        """Write down what an evaluation made later says of the checkpoint of that step."""
+        path = self.path / f"checkpoint-{progress.step}"
+        (path / manifest.NAME).unlink()  # first: with another progress than the manifest's it would count as damaged
+        self._seal(path, progress)
+
+    def _seal(self, path: Path, progress: Progress) -> None:
+        """From here on the checkpoint counts."""
+        (path / PROGRESS).write_text(progress.model_dump_json(indent=1), encoding="utf-8")
+        manifest.write_manifest(path)
         sealed = manifest.read(path)
         size = sealed.bytes if sealed else 0
         self._report.write(

@@ -36,6 +36,8 @@ class Flow(TrainerCallback):
         self.eval_loss: float | None = None
         """Of the weights as they are; none when they have not been evaluated."""
         self.best_eval_loss: float | None = None
+        self.owes_evaluation = False
+        """Whether an evaluation is due and not made."""
         self.fruitless = 0
         """Evaluations in a row without a lower eval loss."""
         self._patience = patience
@@ -49,7 +51,7 @@ class Flow(TrainerCallback):
 
     def evaluated(self, step: int, loss: float) -> bool:
         """Take note of an eval loss, whether it is the lowest so far; says so when it is the one that ends the run."""
-        self.eval_loss = loss
+        self.eval_loss, self.owes_evaluation = loss, False
         better = self.best_eval_loss is None or loss < self.best_eval_loss
         self.best_eval_loss = loss if better else self.best_eval_loss
         self.fruitless = 0 if better else self.fruitless + 1
@@ -69,7 +71,7 @@ class Flow(TrainerCallback):
         """Take up the counters of a checkpoint."""
         self.tokens, self.elapsed, self.eval_loss = progress.tokens, progress.elapsed, progress.eval_loss
         self.best_eval_loss, self.fruitless = progress.best_eval_loss, progress.fruitless
-        self.passes = progress.passes
+        self.passes, self.owes_evaluation = progress.passes, progress.owes_evaluation
 
     def take(self, tokens: int) -> None:
         """The next step will see that many real tokens."""
@@ -85,10 +87,25 @@ class Flow(TrainerCallback):
         last = state.global_step >= self._plan.total_steps
         stopping = self.stopping
         control.should_log = True
-        control.should_evaluate = self._evaluates and not stopping and self._plan.evaluates_at(state.global_step)
+        self.owes_evaluation = self._evaluates and self._plan.evaluates_at(state.global_step)
+        control.should_evaluate = self.owes_evaluation and not stopping
         control.should_save = stopping or self._plan.saves_at(state.global_step)
         control.should_training_stop = stopping or last
         return control
+
+    def progress(self, step: int, fingerprint: str) -> Progress:
+        """What a checkpoint of that step says."""
+        return Progress(
+            step=step,
+            tokens=self.tokens,
+            elapsed=self.elapsed,
+            eval_loss=self.eval_loss,
+            best_eval_loss=self.best_eval_loss,
+            fruitless=self.fruitless,
+            passes=self.passes,
+            owes_evaluation=self.owes_evaluation,
+            fingerprint=fingerprint,
+        )
 
     def step_logged(self, state: Any, logs: dict[str, float]) -> StepLogged:
         """The event of the step that just ended."""

@@ -87,14 +87,25 @@ class RunTrainer(Trainer):
 
     def learn(self, checkpoint: Path | None, done: int) -> None:
         """Train from the start, or on from `checkpoint`, at which `done` steps were taken."""
-        if checkpoint and done >= self.lesson.plan.total_steps:
+        over = done >= self.lesson.plan.total_steps
+        if checkpoint and (over or self.flow.owes_evaluation):
             self._load_from_checkpoint(str(checkpoint))
             self.state.global_step = done
-        else:
-            if checkpoint is None and self.samples.wanted:
-                self.samples.answer(self.subject, step=0)
-                self.report.enter(Phase.TRAINING)
-            self.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+            over = not self._make_up_for_evaluation() or over
+        if over:
+            return
+        if checkpoint is None and self.samples.wanted:
+            self.samples.answer(self.subject, step=0)
+            self.report.enter(Phase.TRAINING)
+        self.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+
+    def _make_up_for_evaluation(self) -> bool:
+        """Make the evaluation that the checkpoint owes, if it does; whether there is training to go on with."""
+        if self.flow.owes_evaluation:
+            self.evaluate()
+            if not self.flow.owes_evaluation:
+                self.checkpoints.rate(self._progress)
+        return not (self.flow.owes_evaluation or self.flow.ended_early)
 
     def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
         """The Trainer's own, unless the method lets some parameters learn faster than others."""
@@ -248,18 +259,12 @@ class RunTrainer(Trainer):
 
     def _save_checkpoint(self, model: Any, trial: Any = None) -> None:
         self.report.enter(Phase.SAVING, f"checkpoint-{self.state.global_step}")
-        progress = Progress(
-            step=self.state.global_step,
-            tokens=self.flow.tokens,
-            elapsed=self.flow.elapsed,
-            eval_loss=self.flow.eval_loss,
-            best_eval_loss=self.flow.best_eval_loss,
-            fruitless=self.flow.fruitless,
-            passes=self.flow.passes,
-            fingerprint=self.lesson.fingerprint,
-        )
-        self.checkpoints.write(progress, self._fill)
+        self.checkpoints.write(self._progress, self._fill)
         self.report.enter(Phase.TRAINING)
+
+    @property
+    def _progress(self) -> Progress:
+        return self.flow.progress(self.state.global_step, self.lesson.fingerprint)
 
     def _fill(self, folder: Path) -> None:
         self.lesson.learnt.save(folder)
