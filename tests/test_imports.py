@@ -34,7 +34,7 @@ def test_a_worker_loads_what_its_run_needs(settings: dict[str, str], loaded: lis
     program = (
         "import sys; from workbench.config import TrainingConfig; from workbench.training.__main__ import _worker; "
         f"_worker(TrainingConfig(**{settings!r}), False); "
-        "print(*[name for name in ('bitsandbytes', 'datasets') if name in sys.modules])"
+        "print(*[name for name in ('bitsandbytes', 'datasets', 'scipy') if name in sys.modules])"
     )
     told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert told.stdout.split() == loaded

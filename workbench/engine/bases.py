@@ -123,7 +123,7 @@ class Bases:
             again = f" again: {gone.detail}" if gone and gone.phase == EnginePhase.UNLOADED else ""
             folder = self._fetch(reference)
             self._say(reference, EnginePhase.LOADING_MODEL, "starting torch")
-            with without("bitsandbytes", "datasets"):
+            with without("bitsandbytes", "datasets", "scipy"):
                 from workbench.engine.base import Base
 
             self._say(reference, EnginePhase.LOADING_MODEL, f"reading the weights{again}")

@@ -46,7 +46,7 @@ def attempt(folder: RunFolder, stop: StopRequest, *, range_test: bool = False) -
 def _worker(training: TrainingConfig, range_test: bool) -> type[Worker]:
     """Imported when the attempt has begun: seconds of torch are told of as a phase, and fail as one."""
     packs = training.quantization != "none" or training.optimizer != "adamw"
-    with without("datasets") if packs else without("datasets", "bitsandbytes"):
+    with without("datasets", "scipy", *(() if packs else ("bitsandbytes",))):
         from workbench.training.range_test import RangeTest
         from workbench.training.worker import Worker
     return RangeTest if range_test else Worker
