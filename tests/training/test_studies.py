@@ -201,6 +201,7 @@ def test_too_few_trained_tokens_are_refused_before_the_model_is_loaded(
     assert Phase.INITIALISING not in {e.phase for e in events if isinstance(e, PhaseChanged)}
     assert isinstance(events[-1], Failed)
     assert [problem.field for problem in events[-1].field_problems] == [field]
+    assert events[-1].cause == "settings-refused"
 
 
 def test_the_ranks_that_eva_found_stand_in_the_saved_config(make_run: MakeRun) -> None:

@@ -172,6 +172,11 @@ CAUSES: tuple[Cause, ...] = (
         r"no row is usable|no usable row|There is no dataset",
     ),
     Cause(
+        "settings-refused",
+        "These settings cannot be trained.",
+        "Change them; nothing was trained yet.",
+    ),
+    Cause(
         "old-driver",
         "The graphics driver is older than this torch needs, or the card is not supported by it.",
         "Update the driver, or run on the CPU with CUDA_VISIBLE_DEVICES set to nothing.",

@@ -78,10 +78,9 @@ def explain(error: BaseException, phase: Phase) -> Failed:
         return _disk_full(phase, trace)
     refusal = next((link for link in links if isinstance(link, WorkbenchError)), None)
     if refusal is not None:
-        cause = refusal.cause if isinstance(refusal, TrainingFailure) else _REFUSALS.get(phase, "refused")
         message = "\n".join(problem.message for problem in refusal.problems)
         return Failed(
-            cause=cause,
+            cause=_cause_of(refusal, phase),
             message=message,
             remedy=refusal.problems[-1].remedy,
             field_problems=tuple(problem for problem in refusal.problems if problem.field),
@@ -93,6 +92,15 @@ def explain(error: BaseException, phase: Phase) -> Failed:
         remedy="The traceback names the place; the last checkpoint is whole, and the run can be resumed from it.",
         traceback=trace,
     )
+
+
+def _cause_of(refusal: WorkbenchError, phase: Phase) -> str:
+    """Its own, or that of the settings it names, or of the phase it came in."""
+    if isinstance(refusal, TrainingFailure):
+        return refusal.cause
+    if any((problem.field or "").startswith(("method.", "training.")) for problem in refusal.problems):
+        return "settings-refused"
+    return _REFUSALS.get(phase, "refused")
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

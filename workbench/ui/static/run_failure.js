@@ -41,7 +41,7 @@ export class FailurePanel {
       h("p", { class: "lw-remedy" }, remedy),
       run.field_problems.length ? correction(run) : null,
       explanation && Object.keys(explanation.changes).length ? this.retry(run, explanation.changes, config) : null,
-      log ? folded("The last lines of the log", log, true) : null,
+      log ? folded("The last lines of the log", log, !run.field_problems.length) : null,
       explanation?.traceback ? folded("Stack trace", explanation.traceback, false) : null);
   }
 
