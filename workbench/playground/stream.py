@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from workbench.errors import WorkbenchError
 from workbench.playground.records import Delta
-from workbench.protocol.chat import ChatChunk, StreamPhase
+from workbench.protocol.chat import AnswerFacts, ChatChunk, StreamPhase
 from workbench.protocol.refusals import error_from
 
 DONE = "[DONE]"
@@ -80,18 +80,24 @@ class _Account:
                 )
             if choice.finish_reason is not None:
                 self._finish(choice.finish_reason, chunk)
+            elif chunk.workbench is not None:
+                yield Delta(seconds=self._seconds(), adapter_hash=_hash(chunk.workbench), facts=chunk.workbench)
 
     def _finish(self, reason: str, chunk: ChatChunk) -> None:
         facts = chunk.workbench
         self.last = Delta(
             done=True,
-            tokens=facts.tokens if facts else self._tokens,
+            tokens=facts.tokens if facts and facts.tokens else self._tokens,
             seconds=self._seconds(),
             first_token_seconds=self._first,
             finish_reason=reason,
-            adapter_hash=facts.adapter.hash if facts and facts.adapter else None,
+            adapter_hash=_hash(facts),
             facts=facts,
         )
 
     def _seconds(self) -> float:
         return time.monotonic() - self._asked
+
+
+def _hash(facts: AnswerFacts | None) -> str | None:
+    return facts.adapter.hash if facts and facts.adapter else None

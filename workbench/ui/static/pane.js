@@ -119,8 +119,8 @@ export class Pane {
     try {
       await ask(this.lineup, this.seat, this.conversation.turns(this.seat, place), this.controller.signal, (delta) => {
         text += delta.text;
-        last = delta;
-        this.take(delta, view);
+        last = { ...delta, facts: delta.facts ?? last?.facts ?? null };
+        this.take(last, view);
       });
       said[place] = answerOf(text, last);
     } catch (error) {
@@ -135,7 +135,7 @@ export class Pane {
     const last = view.place === this.conversation.prompts.length - 1;
     const following = last && this.said.scrollHeight - this.said.scrollTop - this.said.clientHeight < NEAR_THE_END;
     view.add(delta);
-    this.tell(delta.phase && !delta.tokens ? delta : null);
+    if (delta.phase || delta.tokens) this.tell(delta.tokens ? null : delta);
     this.follow(following);
   }
 

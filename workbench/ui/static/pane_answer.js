@@ -25,14 +25,14 @@ export class AnswerView {
   /** One more piece of an answer that is being written. */
   add(delta) {
     if (delta.text) this.text.append(delta.text);
-    if (delta.tokens) setText(this.facts, speedWords(delta));
+    setText(this.facts, [this.who(delta), speedWords(delta)].filter(Boolean).join(" · "));
   }
 
   /** The whole answer. */
   show(answer) {
     this.answer = answer;
     this.draw();
-    setText(this.facts, [this.who(), speedWords(answer), endWords(answer)].filter(Boolean).join(" · "));
+    setText(this.facts, [this.who(answer), speedWords(answer), endWords(answer)].filter(Boolean).join(" · "));
     setChildren(this.notice, answer.problems ? problemBox(answer.text ? "The answer broke off" : "No answer", answer.problems) : null);
     this.tools.hidden = false;
     this.proof.show(answer);
@@ -70,8 +70,7 @@ export class AnswerView {
     return answer.tokens_scored.filter((token) => ended || !token.ends_turn);
   }
 
-  who() {
-    const { facts, edited } = this.answer;
+  who({ facts, edited }) {
     if (edited) return "edited by you";
     const adapter = facts?.adapter;
     const name = adapter && this.pane.lineup.nameOf(this.pane.seat);
