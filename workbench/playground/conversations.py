@@ -41,6 +41,8 @@ class SavedSeat(Record):
     endpoint: str = Field("", max_length=2000)
     base: str = Field("", max_length=2000)
     """The reference of a whole model that is not the conversation's base model, such as a merged one."""
+    reference: str = Field("", max_length=300)
+    """At an endpoint: the model there that it is measured against; empty for the first other one."""
     label: str = Field("", max_length=300)
     """How it was called, for when it is not there any more."""
     system: str | None = Field(None, max_length=MAX_TEXT)

@@ -16,7 +16,8 @@ export class Pane {
     Object.assign(this, { chat, seat, lineup: chat.lineup, controller: null, answers: [] });
     this.stopButton = h("button", { class: "lw-button", hidden: true, onclick: () => this.stop() }, "Stop");
     this.head = new SeatHead(this.lineup, seat, this.stopButton);
-    this.answeredBy = String(seat);
+    this.answeredBy = seat.speaker;
+    this.measuredAgainst = this.lineup.referenceOf(seat);
     this.said = h("div", { class: "lw-turns", tabindex: "0", role: "log", "aria-label": "Conversation" });
     this.state = h("p", { class: "lw-note lw-pane-state", role: "status" });
     this.progress = h("progress", { max: "1", hidden: true, "aria-label": "What the engine does first" });
@@ -61,6 +62,14 @@ export class Pane {
       this.asked[place].after(this.answers[place].element);
     }
     return this.answers[place];
+  }
+
+  /** Offer the distance from another model, if it is another one now. */
+  measureAnew() {
+    const reference = this.lineup.referenceOf(this.seat);
+    if (reference === this.measuredAgainst) return;
+    this.measuredAgainst = reference;
+    for (const view of this.answers) if (view?.answer) view.proof.show(view.answer);
   }
 
   rest() {

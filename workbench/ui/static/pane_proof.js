@@ -34,9 +34,8 @@ export class Proof {
   /** What the one who sits here is measured against: the base, or another model of the same server; null for a base. */
   reference() {
     const { lineup, seat } = this.pane;
-    if (seat.adapter) return { id: "base", name: "the base" };
-    const beside = seat.endpoint && lineup.others.find((choice) => choice.endpoint === seat.endpoint && choice.id !== seat.model);
-    return beside ? { id: beside.id, name: beside.id } : null;
+    const id = lineup.referenceOf(seat);
+    return id ? { id, name: seat.adapter ? "the base" : id } : null;
   }
 
   /** Measures on demand what did not come with the answer: it was broken off, very long, or another server's. */

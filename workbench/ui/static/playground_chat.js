@@ -104,8 +104,10 @@ class Chat {
     const pane = this.panes.find((each) => each.seat === seat);
     pane.head.draw();
     this.view.offer();
-    if (pane.answeredBy === seat.toString()) return;
-    pane.answeredBy = seat.toString();
+    pane.measureAnew();
+    this.saved.changed();
+    if (pane.answeredBy === seat.speaker) return;
+    pane.answeredBy = seat.speaker;
     pane.stop();
     this.conversation.forget(seat);
     pane.draw();
