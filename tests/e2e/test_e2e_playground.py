@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from workbench.playground import PaneChoice
 from workbench.records import RunStatus
 
 AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js")
+BEFORE = ("stopped at once", "faq, rank 4", "faq, rank 16")
+"""The adapters that `unhurried` offers, the newest first."""
 UNSAFE = "<script>document.title='owned'</script><img src='https://example.org/a.png'> ![x](https://example.org/b.png)"
 
 
@@ -367,6 +370,35 @@ def test_a_model_of_another_server_is_measured_against_the_one_that_was_chosen(
     expect(reference).to_have_value("sql")
     panes.nth(1).get_by_label("Who answers").select_option(label="faq, rank 16")
     expect(reference).to_be_hidden()
+
+
+def test_who_can_answer_now_is_offered_without_a_reload(page: Page, adapters: str, some_runs: Scripted) -> None:
+    def finish(run_id: str) -> None:
+        some_runs.runs.put(example_run(run_id, RunStatus.FINISHED, name=f"{run_id} is done", step=9))
+
+    page.clock.install()
+    panes = open_panes(page, adapters, "base", "done", "late")
+    page.clock.pause_at(time.time() + 3600)
+    menu, slider = panes.nth(1).get_by_label("Who answers"), panes.nth(1).get_by_role("slider")
+    slider.evaluate("slider => { slider.value = '0.5'; slider.dispatchEvent(new Event('input')); }")
+    expect(panes.nth(2)).to_contain_text("This adapter is not there any more.")
+    finish("late")
+    menu.focus()
+    expect(menu.locator("option")).to_have_text(["Base model", "late is done", *BEFORE])
+    expect(menu).to_be_focused()
+    expect(menu).to_have_value("done")
+    expect(slider).to_have_value("0.5")
+    expect(panes.nth(2).get_by_label("Who answers")).to_have_value("late")
+    expect(panes.nth(2)).to_contain_text("Nothing was asked yet.")
+    bases = page.get_by_role("combobox", name="Base model", exact=True)
+    bases.focus()
+    finish("next")
+    page.clock.run_for(5000)
+    expect(menu.locator("option").nth(1)).to_have_text("next is done")
+    finish("last")
+    page.evaluate("() => document.dispatchEvent(new Event('visibilitychange'))")
+    expect(menu.locator("option").nth(1)).to_have_text("last is done")
+    expect(bases).to_be_focused()
 
 
 def test_what_the_engine_does_first_is_told(page: Page, unhurried: str) -> None:

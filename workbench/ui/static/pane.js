@@ -72,10 +72,18 @@ export class Pane {
     for (const view of this.answers) if (view?.answer) view.proof.show(view.answer);
   }
 
+  /** Others can answer now than before. */
+  offer() {
+    this.head.offer();
+    this.measureAnew();
+    if (this.known !== this.lineup.knows(this.seat)) this.rest();
+  }
+
   rest() {
+    this.known = this.lineup.knows(this.seat);
     const open = this.conversation.open(this.seat);
     if (this.busy) return;
-    if (!this.lineup.knows(this.seat)) setChildren(this.state, "This adapter is not there any more. What it said stays; choose another one to go on.");
+    if (!this.known) setChildren(this.state, "This adapter is not there any more. What it said stays; choose another one to go on.");
     else if (!this.conversation.prompts.length) setText(this.state, "Nothing was asked yet.");
     else if (open) setChildren(this.state, h("button", { class: "lw-button", onclick: () => this.catchUp() }, open === 1 ? "Answer the prompt" : `Answer ${open} prompts`));
     else setText(this.state, "");

@@ -30,7 +30,7 @@ class Chat {
     lineup.addEventListener("base", () => this.begin());
     lineup.addEventListener("settings", () => this.saved.changed());
     lineup.addEventListener("replaced", () => this.seat());
-    lineup.addEventListener("choices", () => this.panes.forEach((pane) => pane.head.draw()));
+    lineup.addEventListener("choices", () => this.panes.forEach((pane) => pane.offer()));
     lineup.addEventListener("seat", ({ seat }) => this.seatChanged(seat));
     this.seat();
     this.element.addEventListener("keydown", (event) => event.key === "Escape" && this.stop());

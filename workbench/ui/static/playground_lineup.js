@@ -45,7 +45,10 @@ export class Seat {
   }
 }
 
-/** Tells of `seats` (one came or went), `seat` (one changed), `base`, `choices` `settings`, and of `replaced` for all at once. */
+/**
+ * Tells of `seats` (one came or went), `seat` (one changed), `base`, `choices`, `settings`, of `replaced` for all at once,
+ * and of `opened`: somebody is about to choose who answers.
+ */
 export class Lineup extends EventTarget {
   /** @param {object[]} cards base models  @param {object[]} choices who can answer  @param {object} fields of sampling */
   constructor(cards, choices, fields) {
@@ -149,6 +152,7 @@ export class Lineup extends EventTarget {
   }
 
   setChoices(choices) {
+    if (JSON.stringify(choices) === JSON.stringify(this.choices)) return;
     this.choices = choices;
     this.tell("choices");
   }

@@ -8,7 +8,7 @@ export class SeatHead {
   /** @param {HTMLElement[]} buttons  what else stands in the row, such as a stop button */
   constructor(lineup, seat, ...buttons) {
     Object.assign(this, { lineup, seat });
-    this.menu = h("select", { "aria-label": "Who answers", onchange: () => this.choose(this.menu.value) });
+    this.menu = h("select", { "aria-label": "Who answers", onfocus: () => lineup.tell("opened"), onchange: () => this.choose(this.menu.value) });
     this.slider = h("input", { type: "range", min: "0", max: String(MOST_STRENGTH), step: "0.05" });
     this.amount = h("output", {});
     this.slider.addEventListener("input", () => setText(this.amount, amountText(this.slider.value)));
@@ -29,8 +29,17 @@ export class SeatHead {
     this.lineup.change(this.seat, { model, endpoint, base, reference: stays ? reference : "", strength: 1, label: "" });
   }
 
-  /** Offer who can answer; one that was asked for and is not there is named as such, never replaced by another. */
   draw() {
+    const { seat } = this;
+    this.offer();
+    this.strength.hidden = !seat.adapter;
+    this.slider.value = String(seat.strength);
+    setText(this.amount, amountText(seat.strength));
+    this.drawOwn();
+  }
+
+  /** Offer who can answer; one that was asked for and is not there is named as such, never replaced by another. */
+  offer() {
     const { seat, lineup } = this;
     const value = seat.adapter ? seat.model : seat.speaker;
     setChildren(this.menu, ...groups(lineup, seat).map(([title, options]) => {
@@ -38,11 +47,7 @@ export class SeatHead {
       return title ? h("optgroup", { label: title }, ...items) : items;
     }).flat());
     this.menu.title = this.menu.selectedOptions[0]?.text ?? "";
-    this.strength.hidden = !seat.adapter;
-    this.slider.value = String(seat.strength);
-    setText(this.amount, amountText(seat.strength));
     this.drawReference();
-    this.drawOwn();
   }
 
   drawReference() {
@@ -101,7 +106,8 @@ export class SeatStrip {
     this.heads = [];
     this.element = h("section", { class: "lw-panel", "aria-label": "Seats" }, this.box, this.button);
     for (const kind of ["seats", "base", "replaced"]) lineup.addEventListener(kind, () => this.draw());
-    for (const kind of ["seat", "choices"]) lineup.addEventListener(kind, () => this.heads.forEach((head) => head.draw()));
+    lineup.addEventListener("seat", () => this.heads.forEach((head) => head.draw()));
+    lineup.addEventListener("choices", () => this.heads.forEach((head) => head.offer()));
   }
 
   show(shown) {
