@@ -13,6 +13,7 @@ from typing import Protocol
 
 from workbench.errors import WorkbenchError
 from workbench.playground import Delta, PaneChoice, Sampling
+from workbench.playground.speed import tokens_per_second
 from workbench.protocol.chat import AdapterFacts, AnswerFacts, Comparison, Distance, Score, ScoredToken, TokenShare
 from workbench.records import Message, Run, RunStatus
 
@@ -154,6 +155,7 @@ def _delta(text: str, tokens: int, seconds: float, facts: AnswerFacts | None) ->
         tokens=tokens,
         seconds=seconds,
         first_token_seconds=0.03,
+        tokens_per_second=tokens_per_second(tokens, seconds),
         finish_reason="stop" if facts else None,
         adapter_hash=facts.adapter.hash if facts and facts.adapter else None,
         facts=facts,

@@ -355,7 +355,7 @@ def test_a_model_of_another_server_is_measured_against_the_one_that_was_chosen(
     expect(panes.nth(1)).to_contain_text("I am sql and you said: hello")
     with page.expect_request("**/api/chat/compare") as compared:
         panes.nth(1).get_by_role("button", name="How far from org/base?").click()
-    asked = compared.value.post_data_json
+    asked = json.loads(compared.value.post_data or "")
     assert (asked["endpoint"], asked["model"], asked["other"]) == (server, "sql", "org/base")
     expect(panes.nth(1)).to_contain_text("from org/base on this prompt")
     page.get_by_role("button", name="Save", exact=True).click()

@@ -26,6 +26,7 @@ class SavedAnswer(Record):
     tokens: int = 0
     seconds: float = 0.0
     first_token_seconds: float | None = None
+    tokens_per_second: float | None = None
     finish_reason: str | None = None
     edited: bool = False
     """Whether the user wrote it."""

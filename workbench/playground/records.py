@@ -65,6 +65,8 @@ class Delta(Record):
     seconds: float = 0.0
     """Since the question was sent."""
     first_token_seconds: float | None = None
+    tokens_per_second: float | None = None
+    """Written after the first one; None where that would mean nothing, as `workbench.playground.speed` says."""
     finish_reason: str | None = None
     adapter_hash: str | None = None
     facts: AnswerFacts | None = None

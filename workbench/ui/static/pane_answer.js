@@ -92,13 +92,12 @@ function changed({ kind, text }) {
   return h(kind === "added" ? "ins" : "del", {}, text);
 }
 
-/** Tokens written and read, how many a second, and when the first one came. */
-export function speedWords({ tokens, seconds, first_token_seconds: first, facts }) {
+/** Tokens written and read, how many a second where the server says so, and when the first one came. */
+function speedWords({ tokens, tokens_per_second: speed, first_token_seconds: first, facts }) {
   if (!tokens) return "";
-  const writing = seconds - (first ?? 0);
   const words = [`${tokens} ${tokens === 1 ? "token" : "tokens"}`];
   if (facts?.prompt_tokens) words.push(`${facts.prompt_tokens} read`);
-  if (tokens > 1 && writing > 0) words.push(`${((tokens - 1) / writing).toFixed(1)} tokens/s`);
+  if (speed) words.push(`${speed.toFixed(1)} tokens/s`);
   if (first !== null && first !== undefined) words.push(`first after ${first.toFixed(2)} s`);
   return words.join(" · ");
 }
