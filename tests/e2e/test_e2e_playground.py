@@ -357,8 +357,12 @@ def test_a_model_of_another_server_is_measured_against_the_one_that_was_chosen(
         panes.nth(1).get_by_role("button", name="How far from org/base?").click()
     asked = json.loads(compared.value.post_data or "")
     assert (asked["endpoint"], asked["model"], asked["other"]) == (server, "sql", "org/base")
-    expect(panes.nth(1)).to_contain_text("from org/base on this prompt")
+    panes.nth(1).get_by_text("from org/base on this prompt").click()
+    expect(panes.nth(1).get_by_role("table")).to_have_count(2)
+    expect(panes.nth(1).get_by_role("table", name="sql")).to_contain_text("Permits")
+    expect(panes.nth(1).get_by_role("table", name="org/base")).not_to_contain_text("Permits")
     page.get_by_role("button", name="Save", exact=True).click()
+    page.get_by_role("dialog").get_by_label("Name").fill("against its base")
     page.get_by_role("dialog").get_by_role("button", name="Save").click()
     expect(page).to_have_url(re.compile(r"\?c="))
     page.goto(page.url)
@@ -423,7 +427,9 @@ def test_a_closed_pane_ends_its_generation(page: Page, unhurried: str, some_runs
     assert some_runs.playground.closed == ["done"]
 
 
-def test_a_phone_stacks_the_panes(page: Page, adapters: str) -> None:
+def test_a_phone_stacks_the_panes(page: Page, adapters: str, some_runs: Scripted) -> None:
+    far = f"folder:/home/ann/{'models/' * 8}merged"
+    some_runs.runs.put(example_run("far", RunStatus.FINISHED, name="of another base", base_model=far))
     page.set_viewport_size({"width": 390, "height": 844})
     panes = open_panes(page, adapters, "base", "done", "older")
     send(page, "hello")
@@ -433,6 +439,9 @@ def test_a_phone_stacks_the_panes(page: Page, adapters: str) -> None:
     assert tops == sorted(tops)
     assert len(set(tops)) == 3
     assert page.evaluate("() => document.documentElement.scrollWidth") <= 390
+    bases = page.get_by_role("combobox", name="Base model", exact=True).bounding_box()
+    assert bases is not None
+    assert bases["x"] + bases["width"] <= 390
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -58,11 +58,13 @@ export class Proof {
   }
 
   details(distance, reference) {
+    const { seat } = this.pane;
+    const names = seat.adapter ? ["Adapter", "Base model"] : [seat.model, reference];
     const bound = distance.lower_bound ? "at least " : "";
     return h("details", { class: "lw-more" },
       h("summary", {}, h("span", { class: "lw-kl" }, `KL ${bound}${klText(distance.kl)}`), ` from ${reference} on this prompt`),
       h("p", { class: "lw-note" }, `How the first token of the answer is distributed: Kullback-Leibler divergence from ${reference} in nats, and the five likeliest tokens of both.`),
-      distanceBars(distance));
+      distanceBars(distance, names));
   }
 
   /** A mark for an adapter whose distribution over the whole answer is the base's; null when it is another one's. */
