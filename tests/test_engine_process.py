@@ -82,6 +82,18 @@ def test_an_adapter_answers_otherwise_than_the_base_and_says_who_it_is(playgroun
     assert end.facts.distance.top != end.facts.distance.top_base
 
 
+def test_who_answers_is_known_before_the_first_token(playground: Playground, base_model: str) -> None:
+    stream = playground.stream("one@0.5", base_model, QUESTION, LONG)
+    told = next(delta for delta in stream if delta.facts)
+    assert (told.text, told.done) == ("", False)
+    assert told.facts is not None
+    assert told.facts.adapter is not None
+    assert (told.facts.adapter.name, told.facts.adapter.rank, told.facts.adapter.strength) == ("one", 4, 0.5)
+    assert told.adapter_hash == told.facts.adapter.hash
+    assert next(delta for delta in stream if delta.text).facts is None
+    stream.close()
+
+
 def test_strength_scales_the_adapter(playground: Playground, base_model: str) -> None:
     base_text, _ = answer(playground, "base", base_model)
     off_text, off = answer(playground, "one@0", base_model)

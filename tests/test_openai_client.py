@@ -87,6 +87,25 @@ def test_a_whole_answer_and_its_stream_say_the_same(client: openai.OpenAI, base:
         assert chunks[-2].choices[0].finish_reason == "length" == whole.choices[0].finish_reason
 
 
+def test_a_stream_says_who_answers_before_the_first_token_and_all_it_knows_in_the_end(client: openai.OpenAI) -> None:
+    asked: dict[str, Any] = {"model": "one", "temperature": 0, "max_tokens": 5, "stream": True}
+    chat = list(client.chat.completions.create(messages=[{"role": "user", "content": QUESTION}], **asked))
+    text = list(client.completions.create(prompt=QUESTION, **asked))
+    assert (chat[0].choices[0].delta.role, chat[0].choices[0].delta.content, text[0].choices[0].text) == (
+        "assistant",
+        "",
+        "",
+    )
+    for chunks in (chat, text):
+        told = [chunk.model_extra["workbench"] for chunk in chunks if "workbench" in (chunk.model_extra or {})]
+        assert len(told) == 2 and told[0] == (chunks[0].model_extra or {})["workbench"]
+        assert (told[0]["adapter"]["rank"], len(told[0]["adapter"]["hash"])) == (4, 12)
+        assert not {"seconds", "tokens", "distance", "first_token_seconds"} & told[0].keys()
+        assert told[0].items() < told[1].items()
+        assert told[1]["tokens"] == 5
+        assert told[1]["distance"]["kl"] > 0.01
+
+
 def test_seeds_logprobs_and_stop_words(client: openai.OpenAI) -> None:
     def ask(seed: int, stop: str | None = None) -> tuple[str, list[float]]:
         answer = client.chat.completions.create(

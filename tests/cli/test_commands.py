@@ -95,13 +95,15 @@ class Scripted:
     def stream(self, model: str, base_model: str, messages: Sequence[Message], sampling: Sampling) -> Iterator[Delta]:
         self.asked.append((model, list(messages)))
         yield Delta(phase="loading model: reading the weights")
+        adapter = AdapterFacts(name=model, hash="3f9ac01be2d4", method="loha", rank=8, strength=1, mixed=False)
+        known = None if model == "base" else AnswerFacts(adapter=adapter, prompt_tokens=9)
+        yield Delta(seconds=0.1, facts=known)
         yield Delta(text=f"I am {model}", done=False, tokens=3, seconds=0.1)
         if messages[-1].content == f"break {model}":
             raise WorkbenchError("The engine stopped.", remedy="Send it again.")
-        adapter = AdapterFacts(name=model, hash="3f9ac01be2d4", method="loha", rank=8, strength=1, mixed=False)
-        distance = Distance(kl=0.42, top=(), top_base=())
-        facts = AnswerFacts(adapter=adapter, distance=distance, seconds=0.5, prompt_tokens=9, tokens=3)
-        yield Delta(text="", done=True, tokens=3, seconds=0.5, facts=None if model == "base" else facts)
+        facts = known and known.model_copy(update={"distance": Distance(kl=0.42, top=(), top_base=())})
+        speed = None if model == "base" else 6.0
+        yield Delta(text="", done=True, tokens=3, seconds=0.5, tokens_per_second=speed, facts=facts)
 
 
 @pytest.fixture
@@ -171,7 +173,9 @@ def test_panes_say_who_answered_and_one_that_breaks_does_not_stop_the_others(con
     assert [(pane.title, pane.model) for pane in panes[1:]] == [("abc1", "abc1"), ("mine@0.5", "mine-1@0.5")]
     chat_room.answer(connection, base_model, panes, "break mine-1@0.5", Sampling(), console)
     assert panes[1].footer == "3f9ac01 r8 · by switching · KL 0.42 · 3 tokens, 6.0 a second"
+    assert panes[0].footer == "3 tokens"
     assert panes[2].error is not None
+    assert panes[2].footer == "3f9ac01 r8 · by switching"
     assert (len(panes[1].turns), len(panes[2].turns)) == (2, 0)
     told = "".join(console.file.getvalue().split())  # type: ignore[attr-defined]
     assert "Theenginestopped." in told

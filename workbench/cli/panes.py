@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
 from rich.panel import Panel
@@ -11,8 +12,10 @@ from rich.table import Table
 from rich.text import Text
 
 from workbench.errors import WorkbenchError
-from workbench.protocol.chat import AnswerFacts
 from workbench.records import Message
+
+if TYPE_CHECKING:
+    from workbench.playground import Delta
 
 NARROWEST = 36
 """Characters below which panes stand under each other."""
@@ -34,8 +37,9 @@ class Pane:
     error: WorkbenchError | None = None
 
 
-def footer(tokens: int, seconds: float, facts: AnswerFacts | None) -> str:
-    """Who answered, how far it stands from the base, and how fast it was."""
+def footer(delta: Delta) -> str:
+    """Who answers, how far it stands from the base, and how fast it was, as far as `delta` tells."""
+    facts, speed = delta.facts, delta.tokens_per_second
     parts = []
     if facts is not None and facts.adapter is not None:
         adapter = facts.adapter
@@ -45,8 +49,8 @@ def footer(tokens: int, seconds: float, facts: AnswerFacts | None) -> str:
     if facts is not None and facts.distance is not None:
         changed = facts.distance.kl >= NO_EFFECT
         parts.append(f"KL {facts.distance.kl:.2f}" if changed else "no effect here")
-    if seconds > 0:
-        parts.append(f"{tokens} tokens, {tokens / seconds:.1f} a second")
+    if delta.tokens:
+        parts.append(f"{delta.tokens} tokens" + (f", {speed:.1f} a second" if speed else ""))
     if facts is not None and facts.cut_turns:
         parts.append(f"{facts.cut_turns} old turns left out")
     return " · ".join(parts)

@@ -50,18 +50,25 @@ class Begun:
         prompt = len(self.order.prompt)
         return Usage(prompt_tokens=prompt, completion_tokens=tokens, total_tokens=prompt + tokens)
 
-    def facts(self, ended: Ended) -> AnswerFacts:
-        """What the workbench tells with the last chunk."""
+    def facts(self) -> AnswerFacts:
+        """What is known before the first token: who answers, and what it reads."""
         dose = self.order.dose
         return AnswerFacts(
             adapter=dose.adapter.facts(dose.strength) if dose.adapter is not None else None,
-            distance=ended.distance,
-            seconds=ended.seconds,
-            first_token_seconds=ended.first_token_seconds,
             prompt_tokens=len(self.order.prompt),
-            tokens=ended.tokens,
             cut_tokens=self.prompt.cut_tokens,
             cut_turns=self.prompt.cut_turns,
+        )
+
+    def all_facts(self, ended: Ended) -> AnswerFacts:
+        """The same and what only the end knows."""
+        return self.facts().model_copy(
+            update={
+                "seconds": ended.seconds,
+                "first_token_seconds": ended.first_token_seconds,
+                "tokens": ended.tokens,
+                "distance": ended.distance,
+            }
         )
 
 

@@ -12,6 +12,7 @@ from workbench.engine.generation import Generation
 from workbench.engine.row_events import Ended, TokenLikelihood
 from workbench.protocol.chat import (
     AnswerChoice,
+    AnswerFacts,
     AnswerMessage,
     ChatAnswer,
     ChatChunk,
@@ -28,8 +29,8 @@ class Chat(Generation):
 
     id_prefix: ClassVar[str] = "chatcmpl"
 
-    def opening(self) -> list[BaseModel]:
-        return [self._chunk(ChunkDelta(role="assistant", content=""))]
+    def opening(self, begun: Begun) -> BaseModel:
+        return self._chunk(ChunkDelta(role="assistant", content=""), begun.facts())
 
     def wrote(self, text: str, likelihood: TokenLikelihood | None) -> BaseModel:
         logprobs = self._logprobs([likelihood]) if likelihood else None
@@ -37,9 +38,7 @@ class Chat(Generation):
         return ChatChunk(**self._head, choices=(choice,))
 
     def closing(self, begun: Begun, ended: Ended) -> list[BaseModel]:
-        last: list[BaseModel] = [
-            self._chunk(ChunkDelta(), finish_reason=ended.reason).model_copy(update={"workbench": begun.facts(ended)})
-        ]
+        last: list[BaseModel] = [self._chunk(ChunkDelta(), begun.all_facts(ended), ended.reason)]
         if self._request.stream_options.include_usage:
             last.append(ChatChunk(**self._head, usage=begun.usage(ended.tokens)))
         return last
@@ -51,11 +50,12 @@ class Chat(Generation):
             finish_reason=ended.reason,
         )
         return ChatAnswer(
-            **self._head, choices=(choice,), usage=begun.usage(ended.tokens), workbench=begun.facts(ended)
+            **self._head, choices=(choice,), usage=begun.usage(ended.tokens), workbench=begun.all_facts(ended)
         )
 
-    def _chunk(self, delta: ChunkDelta, finish_reason: str | None = None) -> ChatChunk:
-        return ChatChunk(**self._head, choices=(ChunkChoice(delta=delta, finish_reason=finish_reason),))
+    def _chunk(self, delta: ChunkDelta, facts: AnswerFacts, finish_reason: str | None = None) -> ChatChunk:
+        choice = ChunkChoice(delta=delta, finish_reason=finish_reason)
+        return ChatChunk(**self._head, choices=(choice,), workbench=facts)
 
     def _logprobs(self, likelihoods: Sequence[TokenLikelihood]) -> ChoiceLogprobs:
         return ChoiceLogprobs(

@@ -52,8 +52,8 @@ class Generation(ABC):
         }
 
     @abstractmethod
-    def opening(self) -> list[BaseModel]:
-        """The chunks that come before any text."""
+    def opening(self, begun: Begun) -> BaseModel:
+        """The chunk that comes before any text."""
 
     @abstractmethod
     def wrote(self, text: str, likelihood: TokenLikelihood | None) -> BaseModel:
@@ -147,8 +147,7 @@ class Generation(ABC):
                             yield ServerSentEvent(comment=phase.model_dump_json())
                         case Begun():
                             begun = event
-                            for chunk in self.opening():
-                                yield _server_event(chunk)
+                            yield _server_event(self.opening(event))
                         case Wrote():
                             yield _server_event(self.wrote(event.text, event.likelihood))
                         case Ended():

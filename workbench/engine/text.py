@@ -18,8 +18,8 @@ class Text(Generation):
 
     id_prefix: ClassVar[str] = "cmpl"
 
-    def opening(self) -> list[BaseModel]:
-        return []
+    def opening(self, begun: Begun) -> BaseModel:
+        return TextAnswer(**self._head, choices=(TextChoice(text=""),), workbench=begun.facts())
 
     def wrote(self, text: str, likelihood: TokenLikelihood | None) -> BaseModel:
         logprobs = self._logprobs([likelihood]) if likelihood else None
@@ -27,7 +27,7 @@ class Text(Generation):
 
     def closing(self, begun: Begun, ended: Ended) -> list[BaseModel]:
         last = TextChoice(text="", finish_reason=ended.reason)
-        chunks: list[BaseModel] = [TextAnswer(**self._head, choices=(last,), workbench=begun.facts(ended))]
+        chunks: list[BaseModel] = [TextAnswer(**self._head, choices=(last,), workbench=begun.all_facts(ended))]
         if self._request.stream_options.include_usage:
             chunks.append(TextAnswer(**self._head, usage=begun.usage(ended.tokens)))
         return chunks
@@ -36,7 +36,7 @@ class Text(Generation):
         logprobs = self._logprobs(likelihoods) if likelihoods else None
         choice = TextChoice(text=text, logprobs=logprobs, finish_reason=ended.reason)
         return TextAnswer(
-            **self._head, choices=(choice,), usage=begun.usage(ended.tokens), workbench=begun.facts(ended)
+            **self._head, choices=(choice,), usage=begun.usage(ended.tokens), workbench=begun.all_facts(ended)
         )
 
     def _logprobs(self, likelihoods: Sequence[TokenLikelihood]) -> TextLogprobs:

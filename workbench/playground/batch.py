@@ -32,6 +32,7 @@ from workbench.playground.batch_runner import IN_FLIGHT, BatchRunner, missing
 from workbench.playground.prompt_files import PromptSources
 from workbench.playground.report import EXPORTS
 from workbench.playground.service import Playground
+from workbench.playground.speed import tokens_per_second
 from workbench.runs import Runs
 from workbench.runs.folder import new_id
 
@@ -111,7 +112,7 @@ class Batches:
             missing=pending,
             seconds=seconds,
             seconds_left=pending / pace if pace else None,
-            tokens_per_second=written / seconds if seconds > 0.5 else None,
+            tokens_per_second=tokens_per_second(written, seconds),
             problem=folder.standing.problem,
         )
 

@@ -26,6 +26,7 @@ class SavedAnswer(Record):
     tokens: int = 0
     seconds: float = 0.0
     first_token_seconds: float | None = None
+    tokens_per_second: float | None = None
     finish_reason: str | None = None
     edited: bool = False
     """Whether the user wrote it."""
@@ -41,6 +42,8 @@ class SavedSeat(Record):
     endpoint: str = Field("", max_length=2000)
     base: str = Field("", max_length=2000)
     """The reference of a whole model that is not the conversation's base model, such as a merged one."""
+    reference: str = Field("", max_length=300)
+    """At an endpoint: the model there that it is measured against; empty for the first other one."""
     label: str = Field("", max_length=300)
     """How it was called, for when it is not there any more."""
     system: str | None = Field(None, max_length=MAX_TEXT)

@@ -65,7 +65,9 @@ class Delta(Record):
     seconds: float = 0.0
     """Since the question was sent."""
     first_token_seconds: float | None = None
+    tokens_per_second: float | None = None
+    """Written after the first one; None where that would mean nothing, as `workbench.playground.speed` says."""
     finish_reason: str | None = None
     adapter_hash: str | None = None
     facts: AnswerFacts | None = None
-    """Which adapter answered, and how far it stands from the base; with the last delta."""
+    """Which adapter answers: before the first token; with the last delta also how far it stands from the base."""

@@ -10,7 +10,8 @@ from pydantic import ValidationError
 
 from workbench.errors import WorkbenchError
 from workbench.playground.records import Delta
-from workbench.protocol.chat import ChatChunk, StreamPhase
+from workbench.playground.speed import tokens_per_second
+from workbench.protocol.chat import AnswerFacts, ChatChunk, StreamPhase
 from workbench.protocol.refusals import error_from
 
 DONE = "[DONE]"
@@ -46,6 +47,7 @@ class _Account:
         self._asked = asked
         self._tokens = 0
         self._first: float | None = None
+        self._latest = 0.0
         self.last: Delta | None = None
 
     def comment(self, text: str) -> Iterator[Delta]:
@@ -67,31 +69,46 @@ class _Account:
         if chunk.usage is not None:
             self._tokens = chunk.usage.completion_tokens
             if self.last is not None:
-                self.last = self.last.model_copy(update={"tokens": self._tokens})
+                exact = {"tokens": self._tokens, "tokens_per_second": self._speed(self._tokens)}
+                self.last = self.last.model_copy(update=exact)
         for choice in chunk.choices:
             if choice.delta.content:
                 self._tokens += 1
-                self._first = self._seconds() if self._first is None else self._first
+                self._latest = self._seconds()
+                self._first = self._latest if self._first is None else self._first
                 yield Delta(
                     text=choice.delta.content,
                     tokens=self._tokens,
-                    seconds=self._seconds(),
+                    seconds=self._latest,
                     first_token_seconds=self._first,
+                    tokens_per_second=self._speed(self._tokens),
                 )
             if choice.finish_reason is not None:
                 self._finish(choice.finish_reason, chunk)
+            elif chunk.workbench is not None:
+                yield Delta(seconds=self._seconds(), adapter_hash=_hash(chunk.workbench), facts=chunk.workbench)
 
     def _finish(self, reason: str, chunk: ChatChunk) -> None:
         facts = chunk.workbench
+        tokens = facts.tokens if facts and facts.tokens else self._tokens
         self.last = Delta(
             done=True,
-            tokens=facts.tokens if facts else self._tokens,
+            tokens=tokens,
             seconds=self._seconds(),
             first_token_seconds=self._first,
+            tokens_per_second=self._speed(tokens),
             finish_reason=reason,
-            adapter_hash=facts.adapter.hash if facts and facts.adapter else None,
+            adapter_hash=_hash(facts),
             facts=facts,
         )
 
+    def _speed(self, tokens: int) -> float | None:
+        """Of all `tokens` but the first, up to the latest: the end may have waited for the distance."""
+        return None if self._first is None else tokens_per_second(tokens - 1, self._latest - self._first)
+
     def _seconds(self) -> float:
         return time.monotonic() - self._asked
+
+
+def _hash(facts: AnswerFacts | None) -> str | None:
+    return facts.adapter.hash if facts and facts.adapter else None

@@ -229,20 +229,24 @@ class AdapterFacts(Record):
 
 
 class AnswerFacts(Record):
-    """What the workbench adds to an answer's last chunk, under the key ``workbench``."""
+    """What the workbench adds to an answer, under the key ``workbench``.
+
+    A stream tells it twice: in its first chunk, before any token, without what only the end knows; in its last whole.
+    """
 
     adapter: AdapterFacts | None = None
-    distance: Distance | None = None
-    seconds: float
-    first_token_seconds: float | None = None
     prompt_tokens: int
-    """Tokens that were read before the answer, without those that were left out."""
-    tokens: int
-    """Tokens of the answer, its end included."""
+    """Tokens that are read before the answer, without those that were left out."""
     cut_tokens: int = 0
     """Tokens of the conversation's oldest turns that were left out, since the context holds no more."""
     cut_turns: int = 0
     """How many turns those were."""
+    seconds: float | None = None
+    """From the question to the end; only the end knows it, as all that follows."""
+    first_token_seconds: float | None = None
+    tokens: int | None = None
+    """Tokens of the answer, its end included."""
+    distance: Distance | None = None
 
 
 # --- answers ---------------------------------------------------------------------------------------------------------

@@ -16,7 +16,8 @@ export class Pane {
     Object.assign(this, { chat, seat, lineup: chat.lineup, controller: null, answers: [] });
     this.stopButton = h("button", { class: "lw-button", hidden: true, onclick: () => this.stop() }, "Stop");
     this.head = new SeatHead(this.lineup, seat, this.stopButton);
-    this.answeredBy = String(seat);
+    this.answeredBy = seat.speaker;
+    this.measuredAgainst = this.lineup.referenceOf(seat);
     this.said = h("div", { class: "lw-turns", tabindex: "0", role: "log", "aria-label": "Conversation" });
     this.state = h("p", { class: "lw-note lw-pane-state", role: "status" });
     this.progress = h("progress", { max: "1", hidden: true, "aria-label": "What the engine does first" });
@@ -63,10 +64,26 @@ export class Pane {
     return this.answers[place];
   }
 
+  /** Offer the distance from another model, if it is another one now. */
+  measureAnew() {
+    const reference = this.lineup.referenceOf(this.seat);
+    if (reference === this.measuredAgainst) return;
+    this.measuredAgainst = reference;
+    for (const view of this.answers) if (view?.answer) view.proof.show(view.answer);
+  }
+
+  /** Others can answer now than before. */
+  offer() {
+    this.head.offer();
+    this.measureAnew();
+    if (this.known !== this.lineup.knows(this.seat)) this.rest();
+  }
+
   rest() {
+    this.known = this.lineup.knows(this.seat);
     const open = this.conversation.open(this.seat);
     if (this.busy) return;
-    if (!this.lineup.knows(this.seat)) setChildren(this.state, "This adapter is not there any more. What it said stays; choose another one to go on.");
+    if (!this.known) setChildren(this.state, "This adapter is not there any more. What it said stays; choose another one to go on.");
     else if (!this.conversation.prompts.length) setText(this.state, "Nothing was asked yet.");
     else if (open) setChildren(this.state, h("button", { class: "lw-button", onclick: () => this.catchUp() }, open === 1 ? "Answer the prompt" : `Answer ${open} prompts`));
     else setText(this.state, "");
@@ -119,8 +136,8 @@ export class Pane {
     try {
       await ask(this.lineup, this.seat, this.conversation.turns(this.seat, place), this.controller.signal, (delta) => {
         text += delta.text;
-        last = delta;
-        this.take(delta, view);
+        last = { ...delta, facts: delta.facts ?? last?.facts ?? null };
+        this.take(last, view);
       });
       said[place] = answerOf(text, last);
     } catch (error) {
@@ -135,7 +152,7 @@ export class Pane {
     const last = view.place === this.conversation.prompts.length - 1;
     const following = last && this.said.scrollHeight - this.said.scrollTop - this.said.clientHeight < NEAR_THE_END;
     view.add(delta);
-    this.tell(delta.phase && !delta.tokens ? delta : null);
+    if (delta.phase || delta.tokens) this.tell(delta.tokens ? null : delta);
     this.follow(following);
   }
 

@@ -25,14 +25,14 @@ export class AnswerView {
   /** One more piece of an answer that is being written. */
   add(delta) {
     if (delta.text) this.text.append(delta.text);
-    if (delta.tokens) setText(this.facts, speedWords(delta));
+    setText(this.facts, [this.who(delta), speedWords(delta)].filter(Boolean).join(" · "));
   }
 
   /** The whole answer. */
   show(answer) {
     this.answer = answer;
     this.draw();
-    setText(this.facts, [this.who(), speedWords(answer), endWords(answer)].filter(Boolean).join(" · "));
+    setText(this.facts, [this.who(answer), speedWords(answer), endWords(answer)].filter(Boolean).join(" · "));
     setChildren(this.notice, answer.problems ? problemBox(answer.text ? "The answer broke off" : "No answer", answer.problems) : null);
     this.tools.hidden = false;
     this.proof.show(answer);
@@ -70,8 +70,7 @@ export class AnswerView {
     return answer.tokens_scored.filter((token) => ended || !token.ends_turn);
   }
 
-  who() {
-    const { facts, edited } = this.answer;
+  who({ facts, edited }) {
     if (edited) return "edited by you";
     const adapter = facts?.adapter;
     const name = adapter && this.pane.lineup.nameOf(this.pane.seat);
@@ -93,13 +92,12 @@ function changed({ kind, text }) {
   return h(kind === "added" ? "ins" : "del", {}, text);
 }
 
-/** Tokens written and read, how many a second, and when the first one came. */
-export function speedWords({ tokens, seconds, first_token_seconds: first, facts }) {
+/** Tokens written and read, how many a second where the server says so, and when the first one came. */
+function speedWords({ tokens, tokens_per_second: speed, first_token_seconds: first, facts }) {
   if (!tokens) return "";
-  const writing = seconds - (first ?? 0);
   const words = [`${tokens} ${tokens === 1 ? "token" : "tokens"}`];
   if (facts?.prompt_tokens) words.push(`${facts.prompt_tokens} read`);
-  if (tokens > 1 && writing > 0) words.push(`${((tokens - 1) / writing).toFixed(1)} tokens/s`);
+  if (speed) words.push(`${speed.toFixed(1)} tokens/s`);
   if (first !== null && first !== undefined) words.push(`first after ${first.toFixed(2)} s`);
   return words.join(" · ");
 }

@@ -5,9 +5,9 @@ import { h } from "./dom.js";
 /** A token so that its spaces and line breaks can be seen. */
 export const shownToken = (token) => token.replaceAll(" ", "␣").replaceAll("\n", "⏎").replaceAll("\t", "⇥") || "(empty)";
 
-/** The five likeliest first tokens of adapter and base. */
-export function distanceBars(distance) {
-  return h("div", { class: "lw-bars" }, bars("Adapter", distance.top, "lw-bar-adapter"), bars("Base model", distance.top_base, "lw-bar-base"));
+/** The five likeliest first tokens of two models, such as an adapter and its base; `names` is how the two are called. */
+export function distanceBars(distance, names) {
+  return h("div", { class: "lw-bars" }, bars(names[0], distance.top, "lw-bar-adapter"), bars(names[1], distance.top_base, "lw-bar-base"));
 }
 
 function bars(caption, shares, kind) {

@@ -34,9 +34,8 @@ export class Proof {
   /** What the one who sits here is measured against: the base, or another model of the same server; null for a base. */
   reference() {
     const { lineup, seat } = this.pane;
-    if (seat.adapter) return { id: "base", name: "the base" };
-    const beside = seat.endpoint && lineup.others.find((choice) => choice.endpoint === seat.endpoint && choice.id !== seat.model);
-    return beside ? { id: beside.id, name: beside.id } : null;
+    const id = lineup.referenceOf(seat);
+    return id ? { id, name: seat.adapter ? "the base" : id } : null;
   }
 
   /** Measures on demand what did not come with the answer: it was broken off, very long, or another server's. */
@@ -59,11 +58,13 @@ export class Proof {
   }
 
   details(distance, reference) {
+    const { seat } = this.pane;
+    const names = seat.adapter ? ["Adapter", "Base model"] : [seat.model, reference];
     const bound = distance.lower_bound ? "at least " : "";
     return h("details", { class: "lw-more" },
       h("summary", {}, h("span", { class: "lw-kl" }, `KL ${bound}${klText(distance.kl)}`), ` from ${reference} on this prompt`),
       h("p", { class: "lw-note" }, `How the first token of the answer is distributed: Kullback-Leibler divergence from ${reference} in nats, and the five likeliest tokens of both.`),
-      distanceBars(distance));
+      distanceBars(distance, names));
   }
 
   /** A mark for an adapter whose distribution over the whole answer is the base's; null when it is another one's. */

@@ -7,6 +7,10 @@ import { MODES } from "./playground_modes.js";
 import { SeatStrip } from "./playground_seats.js";
 import { endpointPanel } from "./playground_endpoint.js";
 import { settingsForm } from "./playground_settings.js";
+import { Poll } from "./poll.js";
+
+const LOOK_MS = 5000;
+/** How often it is looked who can answer: runs finish, and save checkpoints, while the page is open. */
 
 class PlaygroundPage extends HTMLElement {
   async connectedCallback() {
@@ -17,6 +21,9 @@ class PlaygroundPage extends HTMLElement {
       this.lineup = new Lineup(cards, choices, fields);
       this.seat();
       await this.build();
+      this.poll = new Poll(() => this.look(), () => LOOK_MS);
+      this.lineup.addEventListener("opened", () => this.poll.now());
+      await this.poll.start();
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
       setChildren(this, problemBox("The playground cannot be shown", error.problems));
@@ -24,7 +31,17 @@ class PlaygroundPage extends HTMLElement {
   }
 
   disconnectedCallback() {
+    this.poll?.stop();
     for (const mode of Object.values(this.opened ?? {})) mode.close();
+  }
+
+  /** Offer who can answer now; while the server is away, who could when it was last there. */
+  async look() {
+    try {
+      this.lineup.setChoices(await get("chat/choices"));
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+    }
   }
 
   /** Seat those whom the address asks for. */
@@ -41,7 +58,7 @@ class PlaygroundPage extends HTMLElement {
     this.place = h("div", { class: "lw-mode" });
     this.buttons = MODES.map((mode) => h("button", { class: "lw-switch", onclick: () => this.choose(mode) }, mode.title));
     this.strip = new SeatStrip(this.lineup);
-    this.bases = h("span", {});
+    this.bases = select("Base model", [], "", (value) => this.lineup.setBase(value));
     this.settings = h("section", { class: "lw-panel", "aria-label": "Shared settings" });
     setChildren(this, h("div", { class: "lw-playground" },
       h("div", { class: "lw-list-head" }, h("h1", {}, "Playground"),
@@ -65,7 +82,8 @@ class PlaygroundPage extends HTMLElement {
   }
 
   drawBases() {
-    setChildren(this.bases, select("Base model", this.lineup.bases(), this.lineup.baseModel, (value) => this.lineup.setBase(value)));
+    const { baseModel } = this.lineup;
+    setChildren(this.bases.querySelector("select"), ...this.lineup.bases().map(([reference, name]) => h("option", { value: reference, selected: reference === baseModel }, name)));
   }
 
   drawSettings() {

@@ -30,7 +30,7 @@ class Chat {
     lineup.addEventListener("base", () => this.begin());
     lineup.addEventListener("settings", () => this.saved.changed());
     lineup.addEventListener("replaced", () => this.seat());
-    lineup.addEventListener("choices", () => this.panes.forEach((pane) => pane.head.draw()));
+    lineup.addEventListener("choices", () => this.panes.forEach((pane) => pane.offer()));
     lineup.addEventListener("seat", ({ seat }) => this.seatChanged(seat));
     this.seat();
     this.element.addEventListener("keydown", (event) => event.key === "Escape" && this.stop());
@@ -104,8 +104,10 @@ class Chat {
     const pane = this.panes.find((each) => each.seat === seat);
     pane.head.draw();
     this.view.offer();
-    if (pane.answeredBy === seat.toString()) return;
-    pane.answeredBy = seat.toString();
+    pane.measureAnew();
+    this.saved.changed();
+    if (pane.answeredBy === seat.speaker) return;
+    pane.answeredBy = seat.speaker;
     pane.stop();
     this.conversation.forget(seat);
     pane.draw();

@@ -1,8 +1,9 @@
 // What was asked and what each seat answered. Prompts are the same for all; an answer belongs to one seat and one prompt.
 
 /**
- * An answer: `{ text, tokens, seconds, first_token_seconds, finish_reason, facts, edited }`, as the server keeps it, and
- * `problems` where there is none. A seat's answers have no gaps: the third is there only when the second is.
+ * An answer: `{ text, tokens, seconds, first_token_seconds, tokens_per_second, finish_reason, facts, edited }`, as the
+ * server keeps it, and `problems` where there is none. A seat's answers have no gaps: the third is there only when the
+ * second is.
  */
 export class Conversation {
   constructor(prompts = []) {
@@ -45,6 +46,6 @@ export class Conversation {
 
 /** An answer from the last delta of a stream and the text that came with all of them. */
 export function answerOf(text, delta, changes = {}) {
-  const { tokens = 0, seconds = 0, first_token_seconds = null, finish_reason = null, facts = null } = delta ?? {};
-  return { text, tokens, seconds, first_token_seconds, finish_reason, facts, edited: false, ...changes };
+  const { tokens = 0, seconds = 0, first_token_seconds = null, tokens_per_second = null, finish_reason = null, facts = null } = delta ?? {};
+  return { text, tokens, seconds, first_token_seconds, tokens_per_second, finish_reason, facts, edited: false, ...changes };
 }

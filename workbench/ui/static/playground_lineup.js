@@ -7,18 +7,19 @@ export const MOST_STRENGTH = 2;
 export class Seat {
   /**
    * `model` is a model id without a strength; `endpoint` the address of another server, empty for the own engine;
-   * `base` the reference of a whole model that is not the chosen base, such as a merged one.
-   * `system` and `sampling` are this seat's own, or null for those of all; `label` is how it was last called.
+   * `base` the reference of a whole model that is not the chosen base, such as a merged one; `reference` the model of
+   * the same server that this one is measured against, empty for the first other one. `system` and `sampling` are this
+   * seat's own, or null for those of all; `label` is how it was last called.
    */
-  constructor({ model = "base", strength = 1, endpoint = "", base = "", label = "", system = null, sampling = null } = {}) {
-    Object.assign(this, { model, strength, endpoint, base, label, system, sampling });
+  constructor({ model = "base", strength = 1, endpoint = "", base = "", reference = "", label = "", system = null, sampling = null } = {}) {
+    Object.assign(this, { model, strength, endpoint, base, reference, label, system, sampling });
   }
 
-  /** A seat from how it stands in an address: `base`, `RUN@0.5`, `=folder:/merged`, `http://127.0.0.1:8000/v1|MODEL`. */
+  /** A seat from how it stands in an address: `base`, `RUN@0.5`, `=folder:/merged`, `http://127.0.0.1:8000/v1|MODEL|REFERENCE`. */
   static parse(text) {
     if (text.startsWith("=")) return new Seat({ base: text.slice(1) });
-    const place = text.indexOf("|");
-    if (place > 0) return new Seat({ endpoint: text.slice(0, place), model: text.slice(place + 1) });
+    const [endpoint, named, reference] = text.split("|");
+    if (named) return new Seat({ endpoint, model: named, reference });
     const [model, strength] = text.split("@");
     return new Seat({ model, strength: strength === undefined ? 1 : Number(strength) });
   }
@@ -33,13 +34,21 @@ export class Seat {
     return !this.endpoint && !this.base && this.model !== "base";
   }
 
-  toString() {
+  /** Who answers, as it stands in an address. */
+  get speaker() {
     if (this.base) return `=${this.base}`;
     return this.endpoint ? `${this.endpoint}|${this.model}` : this.id;
   }
+
+  toString() {
+    return this.reference ? `${this.speaker}|${this.reference}` : this.speaker;
+  }
 }
 
-/** Tells of `seats` (one came or went), `seat` (one changed), `base`, `choices` `settings`, and of `replaced` for all at once. */
+/**
+ * Tells of `seats` (one came or went), `seat` (one changed), `base`, `choices`, `settings`, of `replaced` for all at once,
+ * and of `opened`: somebody is about to choose who answers.
+ */
 export class Lineup extends EventTarget {
   /** @param {object[]} cards base models  @param {object[]} choices who can answer  @param {object} fields of sampling */
   constructor(cards, choices, fields) {
@@ -67,6 +76,17 @@ export class Lineup extends EventTarget {
     if (seat.endpoint) return this.others.find((choice) => choice.endpoint === seat.endpoint && choice.id === seat.model);
     if (seat.base) return this.others.find((choice) => choice.kind === "merged" && choice.base_model === seat.base);
     return seat.model === "base" ? { id: "base", label: "Base model" } : this.adapters.find((choice) => choice.id === seat.model);
+  }
+
+  /** The models of the same server beside the one that sits there, and the one it was measured against if that is gone. */
+  beside(seat) {
+    const found = this.others.filter((choice) => seat.endpoint && choice.endpoint === seat.endpoint && choice.id !== seat.model);
+    return [...new Set([...found.map((choice) => choice.id), seat.reference])].filter(Boolean);
+  }
+
+  /** The id of what `seat` is measured against: the base, or another model of its server; empty for a base. */
+  referenceOf(seat) {
+    return seat.adapter ? "base" : seat.reference || this.beside(seat)[0] || "";
   }
 
   /** Whether whoever sits there is still to be had; another server is asked when it is its turn. */
@@ -132,6 +152,7 @@ export class Lineup extends EventTarget {
   }
 
   setChoices(choices) {
+    if (JSON.stringify(choices) === JSON.stringify(this.choices)) return;
     this.choices = choices;
     this.tell("choices");
   }

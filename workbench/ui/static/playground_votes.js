@@ -80,7 +80,7 @@ class Blind {
   /** What is said while nothing happens. */
   rest() {
     if (this.controller || this.comparison || this.voted) return;
-    const names = new Set(this.lineup.seats.map(String));
+    const names = new Set(this.lineup.seats.map((seat) => seat.speaker));
     const chance = names.size > 2 ? `Two of these ${names.size} are drawn for each prompt` : "Both answer";
     setText(this.state, names.size < 2 ? "Choose two who differ: a blind comparison needs them."
       : `${chance}, in an order of chance. The answers appear together, so that speed gives nothing away.`);
