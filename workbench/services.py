@@ -128,7 +128,7 @@ class Services:
 
 def _value_of(config: RunConfig, path: str) -> str:
     """The value of the setting at a dotted path, as one would type it."""
-    value = reduce(lambda part, name: part.get(name, ""), path.split("."), config.model_dump(mode="json"))
+    value: Any = reduce(lambda part, name: part.get(name, ""), path.split("."), config.model_dump(mode="json"))
     if isinstance(value, dict):
         value = [f"{name}={each}" for name, each in value.items()]
     return (", ".join(map(str, value)) if isinstance(value, list) else str(value)) or "empty"

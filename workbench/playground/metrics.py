@@ -194,7 +194,7 @@ class Bleu(SacrebleuMetric):
     source = "Papineni et al. 2002; sacrebleu"
     orders: ClassVar[int] = 4
 
-    def scorer(self, **options: bool) -> Any:
+    def scorer(self, **options: Any) -> Any:
         from sacrebleu.metrics.bleu import BLEU
 
         return BLEU(**options)
