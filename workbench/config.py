@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationErr
 
 from workbench.errors import Problem, WorkbenchError
 from workbench.field_problems import problems_of
-from workbench.records import Blueprint, Module, ParameterCount
+from workbench.records.base_models import Blueprint, Module, ParameterCount
 from workbench.registry import Registry
 
 

@@ -22,7 +22,9 @@ from workbench.engine_process import EngineProcess
 from workbench.errors import WorkbenchError
 from workbench.home import Home
 from workbench.protocol.engine import HeldOutRequest, TokeniseRequest, TokensRequest
-from workbench.records import Conversation, Dataset, Record, RowProblem, Run
+from workbench.records import Record
+from workbench.records.datasets import Conversation, Dataset, RowProblem
+from workbench.records.runs import Run
 from workbench.runs import Runs
 
 MOST_TOKENS = 6_000

@@ -24,7 +24,8 @@ from workbench.playground import Playground
 from workbench.playground.adapters import AdapterLibrary
 from workbench.playground.batch import Batches
 from workbench.playground.votes import VoteBox
-from workbench.records import Blueprint, ParameterCount, Run
+from workbench.records.base_models import Blueprint, ParameterCount
+from workbench.records.runs import Run
 from workbench.runs import Runs
 from workbench.runs.changes import with_changes
 from workbench.runs.owner import own

@@ -10,7 +10,7 @@ from fake_services import example_run
 from playwright.sync_api import Page, expect
 
 from workbench import config_file
-from workbench.records import RunStatus
+from workbench.records.runs import RunStatus
 
 
 def open_train(page: Page, address: str) -> None:

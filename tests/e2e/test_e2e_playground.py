@@ -14,7 +14,7 @@ from browser_fixtures import Scripted
 from fake_services import example_run
 from playwright.sync_api import Locator, Page, Request, expect
 
-from workbench.records import RunStatus
+from workbench.records.runs import RunStatus
 
 AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js")
 UNSAFE = "<script>document.title='owned'</script><img src='https://example.org/a.png'> ![x](https://example.org/b.png)"

@@ -14,7 +14,8 @@ from workbench.calculator.memory import Footprint, Memory, Setting, inference_me
 from workbench.config import Method, RunConfig
 from workbench.methods.low_rank import LowRank
 from workbench.methods.ranked import Ranked
-from workbench.records import Blueprint, ParameterCount, Record
+from workbench.records import Record
+from workbench.records.base_models import Blueprint, ParameterCount
 
 _COMFORTABLE = 0.9
 """Share of the free memory up to which a step fits without a doubt."""

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from workbench.errors import WorkbenchError
 from workbench.protocol.chat import AnswerFacts
-from workbench.records import Message
+from workbench.records.datasets import Message
 
 NARROWEST = 36
 """Characters below which panes stand under each other."""

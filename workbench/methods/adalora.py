@@ -12,7 +12,7 @@ from workbench.errors import Problem
 from workbench.methods.ranked import Ranked, rank_problems
 from workbench.methods.redistribution import most_after_moving
 from workbench.methods.targeted import Targeted
-from workbench.records import Blueprint, Module
+from workbench.records.base_models import Blueprint, Module
 
 FEWEST_STEPS = 10
 """Fewer leave no room to prune between the steps before and after."""

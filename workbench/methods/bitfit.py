@@ -10,7 +10,7 @@ from workbench.errors import Problem
 from workbench.methods.grouping import trained_biases
 from workbench.methods.in_place import InPlace
 from workbench.methods.whole import own_modules
-from workbench.records import Blueprint, Module, ParameterGroup
+from workbench.records.base_models import Blueprint, Module, ParameterGroup
 
 
 @METHODS.add("bitfit")

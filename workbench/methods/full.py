@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 from workbench.config import METHODS
 from workbench.methods.in_place import InPlace
 from workbench.methods.whole import own_modules
-from workbench.records import Blueprint, Module
+from workbench.records.base_models import Blueprint, Module
 
 
 @METHODS.add("full")

@@ -10,7 +10,7 @@ from pydantic import Field
 from workbench.config import METHODS, Task
 from workbench.methods.fields import Names
 from workbench.methods.targeted import Targeted
-from workbench.records import Module
+from workbench.records.base_models import Module
 
 
 @METHODS.add("ia3")

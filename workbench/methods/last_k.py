@@ -12,7 +12,7 @@ from workbench.config import METHODS
 from workbench.errors import Problem
 from workbench.methods.in_place import InPlace
 from workbench.methods.whole import own_modules
-from workbench.records import Blueprint, Module
+from workbench.records.base_models import Blueprint, Module
 
 _LAYER = re.compile(r"(?P<stack>.+?)\.(?P<layer>\d+)\.")
 

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Literal
 from workbench.config import METHODS, RunConfig
 from workbench.errors import Problem
 from workbench.methods.low_rank import LowRank
-from workbench.records import ModuleKind
+from workbench.records.base_models import ModuleKind
 
 
 @METHODS.add("loftq")

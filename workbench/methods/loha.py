@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal
 
 from workbench.config import METHODS, Task
 from workbench.methods.lycoris import Lycoris
-from workbench.records import Module
+from workbench.records.base_models import Module
 
 
 @METHODS.add("loha")

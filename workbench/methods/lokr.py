@@ -10,7 +10,7 @@ from pydantic import Field
 from workbench.config import METHODS, Task
 from workbench.errors import Problem
 from workbench.methods.lycoris import Lycoris
-from workbench.records import Blueprint, Module
+from workbench.records.base_models import Blueprint, Module
 
 
 @METHODS.add("lokr")

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 
 from workbench.config import METHODS
 from workbench.methods.initialised import Initialised
-from workbench.records import Module
+from workbench.records.base_models import Module
 
 
 @METHODS.add("lora_fa")

@@ -12,7 +12,7 @@ from workbench.errors import Problem
 from workbench.methods.initialised import Initialised
 from workbench.methods.prefix import FORGOTTEN, prefix_lines
 from workbench.methods.virtual_tokens import token_problems
-from workbench.records import Blueprint, Module, ParameterGroup
+from workbench.records.base_models import Blueprint, Module, ParameterGroup
 
 
 @METHODS.add("lora_prefix")

@@ -20,7 +20,7 @@ from workbench.methods.matching import saved_modules, task_heads
 from workbench.methods.ranked import Ranked, rank_problems
 from workbench.methods.target_check import TARGETS, pattern_problems, selection_problems
 from workbench.methods.targeted import Targeted
-from workbench.records import Blueprint, Module, ModuleKind, ParameterGroup
+from workbench.records.base_models import Blueprint, Module, ModuleKind, ParameterGroup
 
 _PEFT_BIAS = {"none": "none", "all": "all", "targets": "lora_only"}
 

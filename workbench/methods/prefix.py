@@ -8,7 +8,7 @@ from pydantic import Field
 
 from workbench.config import METHODS, Task
 from workbench.methods.virtual_tokens import VirtualTokens, line
-from workbench.records import Blueprint, ParameterGroup
+from workbench.records.base_models import Blueprint, ParameterGroup
 
 FORGOTTEN = "Layers that are computed again on the way back do not see the prefix."
 

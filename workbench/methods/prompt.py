@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal
 
 from workbench.config import METHODS, Task
 from workbench.methods.virtual_tokens import VirtualTokens, line
-from workbench.records import Blueprint, ParameterGroup
+from workbench.records.base_models import Blueprint, ParameterGroup
 
 
 @METHODS.add("prompt")

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from workbench.config import Method
 from workbench.errors import Problem
-from workbench.records import Module
+from workbench.records.base_models import Module
 
 
 class Ranked(Method):

@@ -26,7 +26,7 @@ from workbench.methods.matching import (
     task_heads,
 )
 from workbench.methods.target_check import TARGETS, container_problems, selection_problems
-from workbench.records import Blueprint, Module, ModuleKind, ParameterCount, ParameterGroup
+from workbench.records.base_models import Blueprint, Module, ModuleKind, ParameterCount, ParameterGroup
 
 
 class Targeted(Method):

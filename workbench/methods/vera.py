@@ -8,7 +8,7 @@ from pydantic import Field
 
 from workbench.config import METHODS, Task
 from workbench.methods.targeted import Targeted
-from workbench.records import Module
+from workbench.records.base_models import Module
 
 
 @METHODS.add("vera")

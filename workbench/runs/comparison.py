@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from workbench.config import Part, RunConfig
-from workbench.records import Record, Run
+from workbench.records import Record
+from workbench.records.runs import Run
 
 
 class Difference(Record):

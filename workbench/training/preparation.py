@@ -12,7 +12,7 @@ from workbench.data.rendering import Encoded, encode_all
 from workbench.errors import Problem, WorkbenchError
 from workbench.events import Phase
 from workbench.home import Home
-from workbench.records import Conversation, Dataset
+from workbench.records.datasets import Conversation, Dataset
 from workbench.training.report import Report
 from workbench.training.rows import Rows
 

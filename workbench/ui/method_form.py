@@ -16,7 +16,7 @@ from pydantic.fields import FieldInfo
 
 from workbench.config import METHODS
 from workbench.errors import Problem
-from workbench.records import Blueprint
+from workbench.records.base_models import Blueprint
 from workbench.ui.components.form import Form, Updates
 from workbench.ui.components.targets import TARGETS, TargetPicker
 

@@ -17,7 +17,7 @@ from workbench.data.samples import samples
 from workbench.errors import Problem, WorkbenchError
 from workbench.models.source import SOURCES
 from workbench.recipes import recipes
-from workbench.records import Blueprint
+from workbench.records.base_models import Blueprint
 from workbench.ui.components import dataset_card, model_card, problems
 from workbench.ui.components.form import Form, Updates
 from workbench.ui.components.markup import markup

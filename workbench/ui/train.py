@@ -18,7 +18,7 @@ from workbench.calculator.verdict import estimate
 from workbench.config import RunConfig, refuse
 from workbench.errors import WorkbenchError
 from workbench.recipes import recipe, started_from
-from workbench.records import Blueprint
+from workbench.records.base_models import Blueprint
 from workbench.ui.components.count import count_panel, no_count
 from workbench.ui.components.form import Updates
 from workbench.ui.components.markup import markup

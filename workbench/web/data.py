@@ -22,7 +22,7 @@ from workbench.data_room import DataRoom, Described, Entry, Figures, SeenRow, Vi
 from workbench.errors import WorkbenchError
 from workbench.field_problems import problems_of
 from workbench.formats import FORMATS, Layout
-from workbench.records import Dataset
+from workbench.records.datasets import Dataset
 from workbench.web.api import MissingError
 
 if TYPE_CHECKING:
