@@ -16,9 +16,9 @@ from fake_engine import FakeEngine
 from fake_playground import FakePlayground
 
 from workbench.calculator.parameters import count
-from workbench.config import RunConfig, refuse
+from workbench.config import RunConfig
 from workbench.data import DatasetLibrary
-from workbench.errors import WorkbenchError
+from workbench.errors import WorkbenchError, refuse
 from workbench.home import Home
 from workbench.models import Models
 from workbench.records.base_models import Blueprint, ParameterCount

@@ -22,6 +22,10 @@ HEAVY = TORCH | {"datasets", "pandas", "plotly", "gradio", "pyarrow", "scipy"}
 
 FOUNDATIONS = {
     "config",
+    "training_config",
+    "method",
+    "task",
+    "part",
     "adapter_folder",
     "records",
     "events",
@@ -111,7 +115,7 @@ def loaded_by(statement: str) -> set[str]:
     [
         "import workbench.cli.main",
         "import workbench.services",
-        "from workbench.config import METHODS, TASKS; METHODS.kinds(); TASKS.kinds()",
+        "from workbench.method import METHODS; from workbench.task import TASKS; METHODS.kinds(); TASKS.kinds()",
         "from workbench.data import DatasetLibrary",
         "from workbench.playground import Playground",
         "from workbench.runs import Runs",

@@ -11,7 +11,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from workbench.config import DataConfig, TrainingConfig
+from workbench.config import DataConfig
 from workbench.data import DatasetLibrary, advice, samples
 from workbench.data.arrivals import Arrivals
 from workbench.data.examination import Report
@@ -26,6 +26,7 @@ from workbench.records import Record
 from workbench.records.datasets import Conversation, Dataset, RowProblem
 from workbench.records.runs import Run
 from workbench.runs import Runs
+from workbench.training_config import TrainingConfig
 
 MOST_TOKENS = 6_000
 """Of one row, that are shown."""

@@ -14,10 +14,10 @@ from typing import Any
 
 from workbench.calculator.device import this_device
 from workbench.calculator.parameters import count
-from workbench.config import RunConfig, refuse
+from workbench.config import RunConfig
 from workbench.data import DatasetLibrary, resolved, validation_rows
 from workbench.engine_process import EngineProcess
-from workbench.errors import Problem, WorkbenchError
+from workbench.errors import Problem, WorkbenchError, refuse
 from workbench.home import Home
 from workbench.models import Models
 from workbench.playground import Playground

@@ -12,7 +12,7 @@ import pytest
 import torch
 from architectures import ARCHITECTURES, PEFT_TASKS, blueprint, fresh, trained
 
-from workbench.config import METHODS, Method
+from workbench.method import METHODS, Method
 from workbench.methods.experts import has_rule
 from workbench.methods.low_rank import LowRank
 from workbench.methods.matching import last_part

@@ -10,7 +10,8 @@ import pytest
 from workbench.calculator import Device, Setting, estimate, inference_memory, training_memory
 from workbench.calculator.memory import Footprint, WeightFormat, weight_bytes
 from workbench.calculator.verdict import _ways, setting_of
-from workbench.config import METHODS, RunConfig
+from workbench.config import RunConfig
+from workbench.method import METHODS
 from workbench.methods.lora import Lora
 from workbench.models.blueprint_file import preset_path, read_blueprint_file
 from workbench.records.base_models import Blueprint

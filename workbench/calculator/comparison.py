@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from workbench.config import Method
+from workbench.method import Method
 from workbench.methods.bitfit import BitFit
 from workbench.methods.full import Full
 from workbench.methods.lora import Lora

@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Literal
 
-from workbench.config import Method
+from workbench.method import Method
 from workbench.methods.identity import Same
 from workbench.methods.matching import linear_modules
 from workbench.methods.whole import Whole

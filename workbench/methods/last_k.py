@@ -8,8 +8,8 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from workbench.config import METHODS
 from workbench.errors import Problem
+from workbench.method import METHODS
 from workbench.methods.in_place import InPlace
 from workbench.methods.whole import own_modules
 from workbench.records.base_models import Blueprint, Module

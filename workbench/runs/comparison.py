@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from workbench.config import Part, RunConfig
+from workbench.config import RunConfig
+from workbench.part import Part
 from workbench.records import Record
 from workbench.records.runs import Run
 
