@@ -25,7 +25,7 @@ from workbench.engine_process import EngineProcess
 from workbench.home import Home
 from workbench.models.fetch import local_folder
 from workbench.playground import Delta, Playground, Sampling
-from workbench.records import Message
+from workbench.records.datasets import Message
 from workbench.runs import Runs
 from workbench.runs.folder import RunFolder
 

@@ -13,7 +13,7 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from workbench.data import render
-from workbench.records import Message
+from workbench.records.datasets import Message
 
 
 @dataclass(frozen=True)

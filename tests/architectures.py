@@ -9,7 +9,7 @@ from peft.utils import ModulesToSaveWrapper
 from transformers import PreTrainedModel
 
 from workbench.engine.blueprint import build_on_meta, load_config, read_blueprint
-from workbench.records import Blueprint
+from workbench.records.base_models import Blueprint
 
 _LLAMA_LIKE: dict[str, Any] = {
     "hidden_size": 64,

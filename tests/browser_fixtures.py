@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 import pytest
 
 from workbench.home import Home
-from workbench.records import RunStatus
+from workbench.records.runs import RunStatus
 
 if TYPE_CHECKING:
     from fake_playground import FakePlayground

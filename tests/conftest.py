@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -165,11 +166,13 @@ TINY_TRAINING: dict[str, Any] = {
 }
 
 
-@pytest.fixture
-def make_run(home: Home, tiny_model_folder: Path, tiny_dataset_file: Path) -> Callable[..., RunFolder]:
-    """Makes queued runs: ``make_run(max_steps=4, method={"rank": 2}, data={…})``."""
+@pytest.fixture(scope="session")
+def make_run_in(tiny_model_folder: Path, tiny_dataset_file: Path) -> Callable[..., RunFolder]:
+    """Makes queued runs: ``make_run_in(home, max_steps=4, method={"rank": 2}, data={…})``."""
 
-    def make(method: dict[str, Any] | None = None, data: dict[str, Any] | None = None, **training: Any) -> RunFolder:
+    def make(
+        home: Home, method: dict[str, Any] | None = None, data: dict[str, Any] | None = None, **training: Any
+    ) -> RunFolder:
         config = RunConfig.parse(
             {
                 "base_model": f"folder:{tiny_model_folder}",
@@ -181,3 +184,9 @@ def make_run(home: Home, tiny_model_folder: Path, tiny_dataset_file: Path) -> Ca
         return RunFolder.create(home, config)
 
     return make
+
+
+@pytest.fixture
+def make_run(home: Home, make_run_in: Callable[..., RunFolder]) -> Callable[..., RunFolder]:
+    """The same in the test's own home: ``make_run(max_steps=4)``."""
+    return partial(make_run_in, home)

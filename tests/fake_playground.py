@@ -15,7 +15,8 @@ from workbench.errors import WorkbenchError
 from workbench.playground import Delta, PaneChoice, Sampling
 from workbench.playground.speed import tokens_per_second
 from workbench.protocol.chat import AdapterFacts, AnswerFacts, Comparison, Distance, Score, ScoredToken, TokenShare
-from workbench.records import Message, Run, RunStatus
+from workbench.records.datasets import Message
+from workbench.records.runs import Run, RunStatus
 
 LIKELY = (" the", " a", " Yes", " No", " It")
 

@@ -16,21 +16,13 @@ from fake_engine import FakeEngine
 from fake_playground import FakePlayground
 
 from workbench.calculator.parameters import count
-from workbench.config import RunConfig, refuse
+from workbench.config import RunConfig
 from workbench.data import DatasetLibrary
-from workbench.errors import WorkbenchError
+from workbench.errors import WorkbenchError, refuse
 from workbench.home import Home
 from workbench.models import Models
-from workbench.records import (
-    Blueprint,
-    Checkpoint,
-    EvaluationColumns,
-    MetricsDelta,
-    ParameterCount,
-    Run,
-    RunStatus,
-    StepColumns,
-)
+from workbench.records.base_models import Blueprint, ParameterCount
+from workbench.records.runs import Checkpoint, EvaluationColumns, MetricsDelta, Run, RunStatus, StepColumns
 from workbench.runs.changes import with_changes
 from workbench.runs.comparison import Comparison, compare
 from workbench.runs.disk import DiskUsage

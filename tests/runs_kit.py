@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 
 from workbench.config import RunConfig
-from workbench.records import Run, RunStatus
+from workbench.records.runs import Run, RunStatus
 from workbench.runs import Runs
 from workbench.runs.executors.local import LocalExecutor
 from workbench.runs.watch import Patience

@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator, Sequence
 
 from workbench.playground import Delta, PaneChoice, Sampling
 from workbench.protocol.chat import AnswerFacts, Score, ScoredToken
-from workbench.records import Message
+from workbench.records.datasets import Message
 
 Answer = Callable[[str, str], str]
 """From model id and question to the answer; may raise."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from workbench.config import METHODS, RunConfig
+from workbench.config import RunConfig
 from workbench.errors import WorkbenchError
+from workbench.method import METHODS
 
 
 def fields_refused(values: object) -> set[str | None]:

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from workbench import config_file
-from workbench.config import RunConfig, TrainingConfig
+from workbench.config import RunConfig
 from workbench.errors import WorkbenchError
+from workbench.training_config import TrainingConfig
 
 
 def test_what_is_written_reads_back_equal(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from workbench.home import Home
 from workbench.playground import Delta, Playground, Sampling
 from workbench.playground.adapters import AdapterLibrary
 from workbench.protocol.engine import EnginePhase, TokeniseRequest
-from workbench.records import Conversation, Message
+from workbench.records.datasets import Conversation, Message
 from workbench.runs import Runs
 
 QUESTION = [Message(role="user", content="What is brick number 3 made of?")]

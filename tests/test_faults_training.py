@@ -13,7 +13,7 @@ import pytest
 from runs_kit import OVER, end_workers, wait_for, wait_until, worker_pid
 
 from workbench.home import Home
-from workbench.records import Run, RunStatus
+from workbench.records.runs import Run, RunStatus
 from workbench.runs import Runs
 from workbench.runs.executors.local import COMMAND, LocalExecutor
 from workbench.runs.folder import RunFolder

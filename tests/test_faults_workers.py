@@ -31,7 +31,7 @@ from runs_kit import (
 
 from workbench.errors import WorkbenchError
 from workbench.home import Home
-from workbench.records import Run, RunStatus
+from workbench.records.runs import Run, RunStatus
 from workbench.runs import Runs, history
 from workbench.runs.events_log import shards
 from workbench.runs.executors.local import LocalExecutor

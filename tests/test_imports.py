@@ -32,7 +32,8 @@ def test_a_package_that_is_loaded_stays() -> None:
 )
 def test_a_worker_loads_what_its_run_needs(settings: dict[str, str], loaded: list[str]) -> None:
     program = (
-        "import sys; from workbench.config import TrainingConfig; from workbench.training.__main__ import _worker; "
+        "import sys; from workbench.training.__main__ import _worker; "
+        "from workbench.training_config import TrainingConfig; "
         f"_worker(TrainingConfig(**{settings!r}), False); "
         "print(*[name for name in ('bitsandbytes', 'datasets', 'scipy') if name in sys.modules])"
     )

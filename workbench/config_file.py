@@ -14,9 +14,12 @@ from typing import Any, Literal, get_args, get_origin
 import yaml
 from pydantic.fields import FieldInfo
 
-from workbench.config import METHODS, TASKS, Method, Part, RunConfig, Task
+from workbench.config import RunConfig
 from workbench.errors import WorkbenchError
 from workbench.finlora import entries_in, run_config
+from workbench.method import METHODS, Method
+from workbench.part import Part
+from workbench.task import TASKS, Task
 
 _WIDTH = 110
 _HEADING = "A run of LoRA Workbench. Start it with: workbench train FILE"

@@ -11,7 +11,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from workbench.config import DataConfig, TrainingConfig
+from workbench.config import DataConfig
 from workbench.data import DatasetLibrary, advice, samples
 from workbench.data.arrivals import Arrivals
 from workbench.data.examination import Report
@@ -22,8 +22,11 @@ from workbench.engine_process import EngineProcess
 from workbench.errors import WorkbenchError
 from workbench.home import Home
 from workbench.protocol.engine import HeldOutRequest, TokeniseRequest, TokensRequest
-from workbench.records import Conversation, Dataset, Record, RowProblem, Run
+from workbench.records import Record
+from workbench.records.datasets import Conversation, Dataset, RowProblem
+from workbench.records.runs import Run
 from workbench.runs import Runs
+from workbench.training_config import TrainingConfig
 
 MOST_TOKENS = 6_000
 """Of one row, that are shown."""

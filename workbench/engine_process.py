@@ -30,7 +30,7 @@ from workbench.protocol.engine import (
     TokeniseRequest,
 )
 from workbench.protocol.refusals import error_from
-from workbench.records import Blueprint
+from workbench.records.base_models import Blueprint
 
 START_SECONDS = 60.0
 HEALTH_SECONDS = 5.0

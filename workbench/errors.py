@@ -53,3 +53,10 @@ class WorkbenchError(Exception):
     def remedy(self) -> str:
         """What to do next, of the first problem."""
         return self.problems[0].remedy
+
+
+def refuse(problems: Iterable[Problem]) -> None:
+    """Raise all of `problems` at once, if there are any."""
+    found = list(problems)
+    if found:
+        raise WorkbenchError.of(found)

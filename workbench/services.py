@@ -8,24 +8,26 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
 from importlib.util import find_spec
 from typing import Any
 
 from workbench.calculator.device import this_device
 from workbench.calculator.parameters import count
-from workbench.config import RunConfig, refuse
+from workbench.config import RunConfig
 from workbench.data import DatasetLibrary, resolved, validation_rows
 from workbench.engine_process import EngineProcess
-from workbench.errors import Problem, WorkbenchError
+from workbench.errors import Problem, WorkbenchError, refuse
 from workbench.home import Home
 from workbench.models import Models
 from workbench.playground import Playground
 from workbench.playground.adapters import AdapterLibrary
 from workbench.playground.batch import Batches
 from workbench.playground.votes import VoteBox
-from workbench.records import Blueprint, ParameterCount, Run
+from workbench.records.base_models import Blueprint, ParameterCount
+from workbench.records.runs import Run
 from workbench.runs import Runs
+from workbench.runs.changes import with_changes
 from workbench.runs.owner import own
 from workbench.runs.range_tests import RangeTest, RangeTests
 from workbench.runs.room import Room
@@ -94,22 +96,26 @@ class Services:
         From its `checkpoint` if one is named; raises `WorkbenchError` beside the field under which that does not fit.
         """
         ready = self.prepare(self.runs.config(run_id, changes))
-        refuse(self._other_shape(self.runs.config(run_id), ready))
+        refuse(self._other_shapes(self.runs.config(run_id), changes))
         self.range_tests.make_way()
         return self.runs.submit(ready, continues=f"{run_id}/{checkpoint}" if checkpoint else run_id)
 
-    def _other_shape(self, earlier: RunConfig, later: RunConfig) -> list[Problem]:
-        """Why `later` cannot take over what `earlier` has learnt; nothing where both train the same shapes."""
-        if self.count(earlier).groups == self.count(later).groups:
-            return []
-        before, now = earlier.method.model_dump(), later.method.model_dump()
-        alike = earlier.base_model == later.base_model
-        name = next((name for name in ("kind", "rank") if before.get(name) != now.get(name)), "target_modules")
-        field = f"method.{name}" if alike else "base_model"
-        known = before.get(name) if alike else earlier.base_model
-        known = ", ".join(known) if isinstance(known, tuple) else known
-        message = f"What the earlier run has learnt does not fit: there it was {known}."
-        return [Problem(message, "Keep what it was there, or start a new run.", field)]
+    def _other_shapes(self, earlier: RunConfig, changes: Mapping[str, Any]) -> list[Problem]:
+        """Each of `changes` by which the shapes change that `earlier` has learnt; the method's are made last."""
+        problems: list[Problem] = []
+        shapes = self.count(earlier).groups
+        made: dict[str, Any] = {}
+        for path in sorted(changes, key=lambda path: path.startswith("method")):
+            made[path] = changes[path]
+            try:
+                changed = self.count(with_changes(earlier, made)).groups
+            except WorkbenchError:
+                continue  # only together with one that is still to come
+            if changed != shapes:
+                message = f"What the earlier run has learnt does not fit: there it was {_value_of(earlier, path)}."
+                problems.append(Problem(message, "Keep what it was there, or start a new run.", path))
+            shapes = changed
+        return problems
 
     @cached_property
     def range_tests(self) -> RangeTests:
@@ -119,6 +125,14 @@ class Services:
     def find_learning_rate(self, config: RunConfig) -> RangeTest:
         """Begin to try learning rates for a run of `config`, which is checked as one that is to be queued."""
         return self.range_tests.start(self.prepare(config))
+
+
+def _value_of(config: RunConfig, path: str) -> str:
+    """The value of the setting at a dotted path, as one would type it."""
+    value: Any = reduce(lambda part, name: part.get(name, ""), path.split("."), config.model_dump(mode="json"))
+    if isinstance(value, dict):
+        value = [f"{name}={each}" for name, each in value.items()]
+    return (", ".join(map(str, value)) if isinstance(value, list) else str(value)) or "empty"
 
 
 def _absent_trackers(config: RunConfig) -> list[Problem]:

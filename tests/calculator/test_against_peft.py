@@ -12,11 +12,11 @@ import pytest
 import torch
 from architectures import ARCHITECTURES, PEFT_TASKS, blueprint, fresh, trained
 
-from workbench.config import METHODS, Method
+from workbench.method import METHODS, Method
 from workbench.methods.experts import has_rule
 from workbench.methods.low_rank import LowRank
 from workbench.methods.matching import last_part
-from workbench.records import Blueprint
+from workbench.records.base_models import Blueprint
 
 CASES = 400
 ADAPTERS = tuple(kind for kind in METHODS.kinds() if kind not in ("full", "last_k", "bitfit", "lora_prefix"))

@@ -10,10 +10,11 @@ import pytest
 from workbench.calculator import Device, Setting, estimate, inference_memory, training_memory
 from workbench.calculator.memory import Footprint, WeightFormat, weight_bytes
 from workbench.calculator.verdict import _ways, setting_of
-from workbench.config import METHODS, RunConfig
+from workbench.config import RunConfig
+from workbench.method import METHODS
 from workbench.methods.lora import Lora
 from workbench.models.blueprint_file import preset_path, read_blueprint_file
-from workbench.records import Blueprint
+from workbench.records.base_models import Blueprint
 from workbench.runs.changes import with_changes
 
 GB = 10**9

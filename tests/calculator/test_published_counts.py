@@ -12,7 +12,7 @@ import pytest
 from workbench.calculator import count
 from workbench.config import RunConfig
 from workbench.engine.blueprint import read_blueprint
-from workbench.records import Blueprint, ParameterCount
+from workbench.records.base_models import Blueprint, ParameterCount
 
 CASES: list[dict[str, Any]] = json.loads(Path(__file__).with_name("published_counts.json").read_text())["cases"]
 OPTIONS = ("rank", "target_modules", "layers_to_transform")

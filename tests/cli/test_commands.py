@@ -20,7 +20,9 @@ from workbench.config import RunConfig
 from workbench.errors import WorkbenchError
 from workbench.playground import Delta, PaneChoice, Sampling
 from workbench.protocol.chat import AdapterFacts, AnswerFacts, Distance
-from workbench.records import EvaluationColumns, Message, MetricsDelta, ParameterCount, Run, RunStatus, StepColumns
+from workbench.records.base_models import ParameterCount
+from workbench.records.datasets import Message
+from workbench.records.runs import EvaluationColumns, MetricsDelta, Run, RunStatus, StepColumns
 from workbench.runs.comparison import Comparison
 from workbench.runs.range_tests import RangeTest
 

@@ -13,7 +13,7 @@ from fake_services import FakeRuns, example_run
 from workbench.cli import evaluation, main
 from workbench.cli.connection import SERVER, Local
 from workbench.errors import WorkbenchError
-from workbench.records import RunStatus
+from workbench.records.runs import RunStatus
 from workbench.services import Services
 
 

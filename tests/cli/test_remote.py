@@ -15,7 +15,7 @@ from workbench.cli.remote import Remote
 from workbench.config import RunConfig
 from workbench.errors import WorkbenchError
 from workbench.playground import Delta, Sampling
-from workbench.records import Message
+from workbench.records.datasets import Message
 
 PROBLEM = {"message": "It broke.", "remedy": "Mend it.", "field": "method.rank", "line": None}
 

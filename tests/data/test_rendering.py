@@ -26,7 +26,7 @@ from template_families import (
 from workbench.data import TEMPLATES, Encoded, encode, encode_all, render, tokens_report
 from workbench.errors import WorkbenchError
 from workbench.formats import FORMATS
-from workbench.records import Conversation, Message
+from workbench.records.datasets import Conversation, Message
 
 Role = Literal["system", "user", "assistant", "tool"]
 

@@ -7,7 +7,7 @@ from template_families import CHATML, GEMMA_STRICT, QWEN3, Family, tokenizer_of
 
 from workbench.data import TokensReport, advice, tokens_report, tokens_reports
 from workbench.data.tokens import packed_fill
-from workbench.records import Conversation, Message
+from workbench.records.datasets import Conversation, Message
 
 NO_END = Family("without an end", "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}", ("<s>",), "<s>")
 

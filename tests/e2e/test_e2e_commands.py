@@ -9,8 +9,9 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import httpx
 import pytest
 import yaml
 
@@ -53,12 +54,17 @@ class Commands:
         return json.loads(self.run(*arguments, "--json"))
 
     def wait_for(self, run_id: str, status: str, step: int = 0) -> dict[str, Any]:
+        """What the command shows of a run that has come so far; when that is, the server is asked, which costs less."""
+        address = json.loads((self.home / "server.json").read_text())["address"]
         deadline = time.monotonic() + PATIENCE_SECONDS
         while True:
-            run: dict[str, Any] = self.data("runs", "show", run_id)
+            run = httpx.get(f"{address}/api/runs/{run_id}").json()
             if run["status"] == status and run["step"] >= step:
-                return run
+                break
             assert time.monotonic() < deadline, run
+            time.sleep(0.2)
+        shown: dict[str, Any] = self.data("runs", "show", run_id)
+        return shown
 
 
 @pytest.fixture
@@ -66,9 +72,17 @@ def commands(tmp_path: Path) -> Commands:
     return Commands(tmp_path / "home")
 
 
-@pytest.fixture
-def server(commands: Commands) -> Iterator[subprocess.Popen[str]]:
+class Served(NamedTuple):
+    """A server, and the command line on its home."""
+
+    process: subprocess.Popen[str]
+    commands: Commands
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """``python app.py`` on a free port, once it says what to open."""
+    commands = Commands(tmp_path_factory.mktemp("served") / "home")
     process = subprocess.Popen(
         [sys.executable, "app.py", "--port", "0"],
         env=commands.environment,
@@ -78,7 +92,7 @@ def server(commands: Commands) -> Iterator[subprocess.Popen[str]]:
     )
     assert process.stdout is not None
     assert "open http://127.0.0.1:" in process.stdout.readline()
-    yield process
+    yield Served(process, commands)
     process.terminate()
     process.wait(PATIENCE_SECONDS)
 
@@ -98,9 +112,8 @@ def test_without_a_server_a_run_is_trained_listed_and_talked_to(commands: Comman
     assert commands.data("runs") == [run]
 
 
-def test_a_detached_run_goes_on_by_itself_and_can_be_stopped_and_resumed(
-    commands: Commands, config_file: Path, server: subprocess.Popen[str]
-) -> None:
+def test_a_detached_run_goes_on_by_itself_and_can_be_stopped_and_resumed(served: Served, config_file: Path) -> None:
+    commands = served.commands
     settings = yaml.safe_load(config_file.read_text())
     settings["training"] |= {"max_steps": 3000, "save_every": 5, "evaluate_every": 3000}
     config_file.write_text(yaml.safe_dump(settings))
@@ -117,12 +130,10 @@ def test_a_detached_run_goes_on_by_itself_and_can_be_stopped_and_resumed(
     commands.wait_for(run["id"], "stopped", step=stopped["step"] + 1)
 
 
-def test_a_second_server_of_one_home_is_refused_and_names_the_first(
-    commands: Commands, server: subprocess.Popen[str]
-) -> None:
-    errors = commands.run("serve", "--port", "0", expect=1)
+def test_a_second_server_of_one_home_is_refused_and_names_the_first(served: Served) -> None:
+    errors = served.commands.run("serve", "--port", "0", expect=1)
     assert "is in use by the server at http://127.0.0.1:" in errors
-    assert str(server.pid) in errors
+    assert str(served.process.pid) in errors
 
 
 def test_every_problem_of_a_run_is_printed_before_anything_starts(commands: Commands, config_file: Path) -> None:
@@ -136,8 +147,8 @@ def test_every_problem_of_a_run_is_printed_before_anything_starts(commands: Comm
     assert commands.data("runs") == []
 
 
-def test_a_busy_port_is_said_so(commands: Commands, server: subprocess.Popen[str], tmp_path: Path) -> None:
-    address = json.loads((commands.home / "server.json").read_text())["address"]
+def test_a_busy_port_is_said_so(served: Served, tmp_path: Path) -> None:
+    address = json.loads((served.commands.home / "server.json").read_text())["address"]
     other = Commands(tmp_path / "other")
     errors = other.run("serve", "--port", address.rsplit(":", 1)[1], expect=1)
     assert "cannot be used" in errors

@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 
 from workbench import config_file
 from workbench.errors import Problem
-from workbench.records import RunStatus
+from workbench.records.runs import RunStatus
 
 
 def open_train(page: Page, address: str) -> None:

@@ -16,7 +16,7 @@ from fake_services import example_run
 from playwright.sync_api import Locator, Page, Request, expect
 
 from workbench.playground import PaneChoice
-from workbench.records import RunStatus
+from workbench.records.runs import RunStatus
 
 AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js")
 BEFORE = ("stopped at once", "faq, rank 4", "faq, rank 16")

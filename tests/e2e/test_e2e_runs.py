@@ -18,7 +18,7 @@ from workbench.engine_process import EngineProcess
 from workbench.home import Home
 from workbench.models import Models
 from workbench.playground import Playground
-from workbench.records import RunStatus
+from workbench.records.runs import RunStatus
 from workbench.runs import Runs
 from workbench.services import Services
 

@@ -9,7 +9,7 @@ import pytest
 from browser_fixtures import Scripted
 from playwright.sync_api import Page, expect
 
-from workbench.records import RunStatus
+from workbench.records.runs import RunStatus
 
 AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js")
 RECORD = """

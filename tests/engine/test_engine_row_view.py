@@ -18,7 +18,7 @@ from workbench.errors import WorkbenchError
 from workbench.formats import FORMATS, Layout
 from workbench.home import Home
 from workbench.protocol.engine import TokenisedConversation, TokeniseRequest
-from workbench.records import Dataset
+from workbench.records.datasets import Dataset
 from workbench.training.batches import flattened, padded
 from workbench.training.preparation import Preparation
 

@@ -11,7 +11,7 @@ from workbench.config import RunConfig
 from workbench.engine.blueprint import build_on_meta, load_config, read_blueprint
 from workbench.errors import WorkbenchError
 from workbench.models.blueprint_file import preset_path, read_blueprint_file
-from workbench.records import Blueprint
+from workbench.records.base_models import Blueprint
 
 
 def run_config(**method: Any) -> RunConfig:

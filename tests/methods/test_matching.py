@@ -7,7 +7,7 @@ import pytest
 from workbench.methods.matching import matched, module_names, parse_targets
 from workbench.methods.target_check import target_problems
 from workbench.models.blueprint_file import preset_path, read_blueprint_file
-from workbench.records import Blueprint
+from workbench.records.base_models import Blueprint
 
 
 @pytest.fixture(scope="module")

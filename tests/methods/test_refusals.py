@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from workbench.config import METHODS, RunConfig
+from workbench.config import RunConfig
 from workbench.engine.blueprint import read_blueprint
 from workbench.errors import WorkbenchError
+from workbench.method import METHODS
 from workbench.methods.loftq import halves
 from workbench.models.blueprint_file import preset_path, read_blueprint_file
 

@@ -14,7 +14,7 @@ from workbench.home import Home
 from workbench.models import Models
 from workbench.models.blueprint_file import preset_path
 from workbench.models.presets import preset_models
-from workbench.records import Blueprint
+from workbench.records.base_models import Blueprint
 
 
 class Engine:

@@ -11,7 +11,7 @@ from tiny_gguf import write_tiny_gguf
 from workbench.engine.blueprint import read_blueprint
 from workbench.errors import WorkbenchError
 from workbench.models.blueprint_file import read_blueprint_file, write_blueprint
-from workbench.records import Blueprint, Module
+from workbench.records.base_models import Blueprint, Module
 
 SMALL: dict[str, dict[str, Any]] = {
     "llama": {"hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 2, "num_attention_heads": 4},

@@ -20,7 +20,7 @@ from workbench.playground import adapter_zip
 from workbench.playground.adapters import AdapterLibrary
 from workbench.playground.service import choices_of
 from workbench.protocol.added import adapter_folder
-from workbench.records import Blueprint
+from workbench.records.base_models import Blueprint
 
 
 @pytest.fixture(scope="module")

@@ -43,7 +43,7 @@ from workbench.playground.batch_records import (
 from workbench.playground.batch_rows import batch_rows
 from workbench.playground.report import FORMULA, _harmless, as_csv, as_jsonl, as_markdown
 from workbench.protocol.chat import AnswerFacts
-from workbench.records import RunStatus
+from workbench.records.runs import RunStatus
 from workbench.runs import Runs
 from workbench.services import Services
 from workbench.web import api

@@ -23,7 +23,7 @@ from workbench.playground.adapters import AdapterLibrary
 from workbench.playground.external import KEY_VARIABLE, external_models, stream_external
 from workbench.playground.external_distance import compare_external
 from workbench.playground.service import choices_of
-from workbench.records import Message
+from workbench.records.datasets import Message
 from workbench.runs import Runs
 
 QUESTION = [Message(role="user", content="?")]

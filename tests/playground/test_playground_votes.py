@@ -19,7 +19,7 @@ from workbench.playground import Playground, Sampling
 from workbench.playground.blind import BlindComparisons, BlindRequest
 from workbench.playground.ratings import ELO_SCALE, Z95, Vote, bradley_terry
 from workbench.playground.votes import Answerer, CastVote, GivenAnswer, Verdict, VoteBox, preference_rows, standing
-from workbench.records import Message
+from workbench.records.datasets import Message
 from workbench.services import Services
 from workbench.web import api
 from workbench.web import votes as votes_room

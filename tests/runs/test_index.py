@@ -11,7 +11,7 @@ import pytest
 from fake_worker import logged
 
 from workbench.events import Answered, Evaluated, Event, RanksMoved, Resumed
-from workbench.records import Run, RunStatus
+from workbench.records.runs import Run, RunStatus
 from workbench.runs import migrations
 from workbench.runs.index import Folded, Index
 from workbench.runs.progress import Progress, advance

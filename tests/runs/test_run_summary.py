@@ -19,7 +19,7 @@ from workbench.events import (
     Started,
     Warned,
 )
-from workbench.records import Checkpoint, RunStatus
+from workbench.records.runs import Checkpoint, RunStatus
 from workbench.runs.history import Cancelled, Entry, Interrupted, Launched, Queued, StopAsked, Worker
 from workbench.runs.labels import Labels
 from workbench.runs.progress import KEPT_WARNINGS, Progress, advance

@@ -15,7 +15,7 @@ import pytest
 
 from workbench.config import RunConfig
 from workbench.home import Home
-from workbench.records import Run, RunStatus
+from workbench.records.runs import Run, RunStatus
 from workbench.runs.causes import CAUSES
 from workbench.runs.changes import with_changes
 from workbench.runs.explanation import explain

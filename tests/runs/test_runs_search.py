@@ -14,7 +14,7 @@ import pytest
 from workbench.config import RunConfig
 from workbench.errors import WorkbenchError
 from workbench.home import Home
-from workbench.records import EvaluationColumns, MetricsDelta, Run, RunStatus, StepColumns
+from workbench.records.runs import EvaluationColumns, MetricsDelta, Run, RunStatus, StepColumns
 from workbench.runs import manifest
 from workbench.runs.changes import with_changes
 from workbench.runs.comparison import compare

@@ -13,7 +13,7 @@ from runs_kit import IMPATIENT, OVER, end_workers, executor, fake_config, wait_f
 from workbench.config import RunConfig
 from workbench.errors import WorkbenchError
 from workbench.home import Home
-from workbench.records import Run, RunStatus
+from workbench.records.runs import Run, RunStatus
 from workbench.runs import Runs
 from workbench.runs.executors.local import COMMAND, LocalExecutor
 

@@ -17,11 +17,12 @@ from training_runs import StopAt, carry_out, losses
 
 from workbench.adapter_folder import CHANGED_WEIGHTS, weights_of
 from workbench.calculator.device import Device
-from workbench.config import METHODS, RunConfig
+from workbench.config import RunConfig
 from workbench.engine.blueprint import read_blueprint
 from workbench.errors import WorkbenchError
 from workbench.events import Finished, Phase, PhaseChanged, Started, StepLogged
 from workbench.home import Home
+from workbench.method import METHODS
 from workbench.models import Models
 from workbench.runs.folder import RunFolder
 from workbench.training import memory

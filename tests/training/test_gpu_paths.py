@@ -16,13 +16,13 @@ from torch.nn.attention import varlen
 from training_runs import MakeRun, adapted, carry_out, losses, random_rows
 from transformers import LlamaConfig
 
-from workbench.config import TrainingConfig
 from workbench.training.attention import segment_attention
 from workbench.training.batches import shared
 from workbench.training.hardware import Ways
 from workbench.training.machine import compile_layers, find_machine
 from workbench.training.objective import Objective, choose_objective
 from workbench.training.rows import Row
+from workbench.training_config import TrainingConfig
 
 WAYS: tuple[Literal["segments", "varlen"], ...] = ("segments", "varlen")
 SIGNATURE = inspect.signature(varlen.varlen_attn)

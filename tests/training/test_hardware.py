@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from workbench.config import TrainingConfig
 from workbench.training.hardware import Hardware, Ways, ways
+from workbench.training_config import TrainingConfig
 
 EVERYTHING = frozenset({"kernels", "triton", "bitsandbytes"})
 T4 = Hardware(device="cuda", name="Tesla T4", capability=(7, 5), packages=EVERYTHING)

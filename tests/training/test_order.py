@@ -8,12 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from training_runs import MakeRun, StopAt, carry_out, losses, random_rows, untrained
 
-from workbench.config import RunConfig, TrainingConfig
+from workbench.config import RunConfig
 from workbench.errors import WorkbenchError
 from workbench.events import Started
 from workbench.training.batches import flattened, padded
 from workbench.training.noise import EmbeddingNoise, row_lengths
 from workbench.training.order import ShuffledBatches, best_fit, order_of, within_budget
+from workbench.training_config import TrainingConfig
 
 LENGTHS = st.lists(st.integers(1, 64), min_size=1, max_size=60)
 

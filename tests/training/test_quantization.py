@@ -13,11 +13,12 @@ from safetensors import safe_open
 from training_runs import MakeRun, StopAt, carry_out, losses, random_rows
 
 from workbench.adapter_folder import weights_of
-from workbench.config import METHODS, RunConfig
+from workbench.config import RunConfig
 from workbench.engine.blueprint import read_blueprint
 from workbench.errors import WorkbenchError
 from workbench.events import Finished, Started
 from workbench.home import Home
+from workbench.method import METHODS
 from workbench.methods.initialised import Initialised
 from workbench.runs.folder import RunFolder
 from workbench.training.adapter import attach

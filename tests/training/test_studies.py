@@ -13,9 +13,9 @@ from peft import LoraConfig
 from plain_loading import base_model, logits_of
 from training_runs import MakeRun, StopAt, carry_out, losses, random_rows
 
-from workbench.config import METHODS
 from workbench.errors import WorkbenchError
 from workbench.events import Failed, Finished, Phase, PhaseChanged
+from workbench.method import METHODS
 from workbench.training.adapter import attach
 from workbench.training.stopping import Stopped, StopRequest
 from workbench.training.studies import Reading, Study, load_findings, study_of

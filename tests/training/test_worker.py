@@ -36,9 +36,10 @@ from workbench.training.checkpoints import Progress, read_progress
 from workbench.training.stopping import StopRequest
 
 
-@pytest.fixture
-def finished(make_run: MakeRun) -> RunFolder:
-    run = make_run()
+@pytest.fixture(scope="module")
+def finished(make_run_in: MakeRun, tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    """A run of ten steps, which tests look at and leave as it is."""
+    run = make_run_in(Home(tmp_path_factory.mktemp("finished") / "home"))
     carry_out(run)
     return run
 
@@ -205,14 +206,16 @@ def test_a_crash_resumes_from_the_newest_whole_checkpoint(
     assert _weights(run) == _weights(finished)
 
 
-def test_resuming_a_finished_run_writes_its_adapter_again(finished: RunFolder) -> None:
-    before = _weights(finished)
-    (finished.adapter / "adapter_model.safetensors").unlink()
-    events = carry_out(finished)
+def test_resuming_a_finished_run_writes_its_adapter_again(make_run: MakeRun) -> None:
+    run = make_run()
+    carry_out(run)
+    before = _weights(run)
+    (run.adapter / "adapter_model.safetensors").unlink()
+    events = carry_out(run)
     last = events[-1]
     assert isinstance(last, Finished)
     assert (last.step, last.stopped) == (10, False)
-    assert _weights(finished) == before
+    assert _weights(run) == before
 
 
 def test_a_home_that_was_moved_goes_on_as_if_it_had_stayed(make_run: MakeRun, finished: RunFolder, home: Home) -> None:

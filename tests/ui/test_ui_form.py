@@ -5,8 +5,10 @@ from __future__ import annotations
 import gradio as gr
 import pytest
 
-from workbench.config import DataConfig, Part, RunConfig, TrainingConfig
+from workbench.config import DataConfig, RunConfig
 from workbench.errors import Problem
+from workbench.part import Part
+from workbench.training_config import TrainingConfig
 from workbench.ui.components.form import WRONG, Form
 
 

@@ -18,7 +18,7 @@ from workbench import config_file
 from workbench.config import RunConfig
 from workbench.errors import Problem
 from workbench.home import Home
-from workbench.records import RunStatus
+from workbench.records.runs import RunStatus
 from workbench.ui.run_form import RunForm
 from workbench.ui.train import Side, Train
 

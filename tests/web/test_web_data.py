@@ -12,7 +12,7 @@ from fake_services import FakeRuns, example_run
 from fastapi.testclient import TestClient
 from format_rows import COLUMN_LAYOUT, COLUMN_ROWS
 
-from workbench.records import RunStatus
+from workbench.records.runs import RunStatus
 from workbench.services import Services
 
 GOOD = [{"question": f"why {n}", "answer": "the answer is yes " * (n + 1)} for n in range(6)]

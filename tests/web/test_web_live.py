@@ -9,7 +9,7 @@ import pytest
 from fake_services import FakeRuns, example_run
 from fastapi.testclient import TestClient
 
-from workbench.records import RunStatus
+from workbench.records.runs import RunStatus
 
 
 def test_it_holds_the_run_its_news_and_its_log(client: TestClient, runs: FakeRuns) -> None:

@@ -18,7 +18,7 @@ from workbench.config import RunConfig
 from workbench.errors import WorkbenchError
 from workbench.events import Failed
 from workbench.home import Home
-from workbench.records import RunStatus
+from workbench.records.runs import RunStatus
 from workbench.runs.lanes import CPU
 from workbench.runs.range_tests import KEPT, RangeTests
 from workbench.web import api, range_tests, run_actions

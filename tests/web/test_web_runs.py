@@ -23,7 +23,7 @@ from workbench.errors import WorkbenchError
 from workbench.home import Home
 from workbench.models import Models
 from workbench.playground import Playground
-from workbench.records import Run, RunStatus
+from workbench.records.runs import Run, RunStatus
 from workbench.runs import Runs
 from workbench.services import Services
 from workbench.web import api, run_actions, system

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from workbench.config import Method
+from workbench.method import Method
 from workbench.methods.bitfit import BitFit
 from workbench.methods.full import Full
 from workbench.methods.lora import Lora
@@ -12,7 +12,8 @@ from workbench.methods.low_rank import LowRank
 from workbench.methods.matching import linear_modules
 from workbench.methods.prefix import PrefixTuning
 from workbench.methods.targeted import Targeted
-from workbench.records import Blueprint, Record
+from workbench.records import Record
+from workbench.records.base_models import Blueprint
 
 _RANKS = (1, 4, 8, 64)
 _PREFIX_TOKENS = 20

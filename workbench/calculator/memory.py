@@ -20,11 +20,12 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Literal
 
-from workbench.config import Method
+from workbench.method import Method
 from workbench.methods.identity import Same
 from workbench.methods.matching import linear_modules
 from workbench.methods.whole import Whole
-from workbench.records import Blueprint, Module, ParameterCount, Record
+from workbench.records import Record
+from workbench.records.base_models import Blueprint, Module, ParameterCount
 
 WeightFormat = Literal["fp32", "bf16", "int8", "nf4", "nf4-double"]
 Optimizer = Literal["adamw", "adamw-8bit"]

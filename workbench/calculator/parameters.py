@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from workbench.config import RunConfig
 from workbench.methods.matching import module_names
-from workbench.records import Blueprint, ParameterCount
+from workbench.records.base_models import Blueprint, ParameterCount
 
 __all__ = ["count", "module_names"]
 

@@ -9,7 +9,8 @@ from workbench.calculator.device import Device
 from workbench.calculator.verdict import Estimate, estimate
 from workbench.config import RunConfig
 from workbench.methods.matching import last_part
-from workbench.records import Blueprint, ParameterCount, ParameterGroup, Record
+from workbench.records import Record
+from workbench.records.base_models import Blueprint, ParameterCount, ParameterGroup
 
 _FP32, _BF16, _ADAM = 4, 2, 8
 

@@ -11,10 +11,12 @@ from pydantic import ValidationError
 
 from workbench.calculator.device import Device
 from workbench.calculator.memory import Footprint, Memory, Setting, inference_memory, study_memory, training_memory
-from workbench.config import Method, RunConfig
+from workbench.config import RunConfig
+from workbench.method import Method
 from workbench.methods.low_rank import LowRank
 from workbench.methods.ranked import Ranked
-from workbench.records import Blueprint, ParameterCount, Record
+from workbench.records import Record
+from workbench.records.base_models import Blueprint, ParameterCount
 
 _COMFORTABLE = 0.9
 """Share of the free memory up to which a step fits without a doubt."""

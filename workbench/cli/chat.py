@@ -16,7 +16,7 @@ from workbench.cli.connection import Connection, connect
 from workbench.cli.panes import Pane, drawn, footer
 from workbench.cli.runs import find
 from workbench.errors import WorkbenchError
-from workbench.records import Message
+from workbench.records.datasets import Message
 
 if TYPE_CHECKING:
     from workbench.playground import Sampling

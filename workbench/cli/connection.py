@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 from workbench.cli.remote import Remote
 from workbench.config import RunConfig
 from workbench.home import Home
-from workbench.records import Message, MetricsDelta, ParameterCount, Run
+from workbench.records.base_models import ParameterCount
+from workbench.records.datasets import Message
+from workbench.records.runs import MetricsDelta, Run
 from workbench.runs.comparison import Comparison
 from workbench.runs.range_tests import RangeTest
 

@@ -25,7 +25,7 @@ from workbench.data.templates import AUTO, templated
 from workbench.errors import WorkbenchError
 from workbench.formats import Layout
 from workbench.home import Home
-from workbench.records import Conversation, RowProblem
+from workbench.records.datasets import Conversation, RowProblem
 
 _BAR = 40
 _WHOLE = 1_048_576

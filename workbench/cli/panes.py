@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from workbench.errors import WorkbenchError
-from workbench.records import Message
+from workbench.records.datasets import Message
 
 if TYPE_CHECKING:
     from workbench.playground import Delta

@@ -13,7 +13,8 @@ from rich.table import Table
 from workbench import config_file
 from workbench.calculator.device import this_device
 from workbench.calculator.report import ParameterReport, parameter_report
-from workbench.config import RunConfig, refuse
+from workbench.config import RunConfig
+from workbench.errors import refuse
 from workbench.home import Home
 from workbench.methods.matching import parse_targets
 from workbench.models import Models

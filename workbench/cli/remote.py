@@ -13,7 +13,9 @@ import httpx
 
 from workbench.config import RunConfig
 from workbench.errors import Problem, WorkbenchError
-from workbench.records import Dataset, Message, MetricsDelta, ParameterCount, Run
+from workbench.records.base_models import ParameterCount
+from workbench.records.datasets import Dataset, Message
+from workbench.records.runs import MetricsDelta, Run
 from workbench.runs.comparison import Comparison
 from workbench.runs.range_tests import RangeTest
 

@@ -18,7 +18,7 @@ from workbench.cli.connection import Connection, connect
 from workbench.cli.watch import COLOURS, report, watch
 from workbench.config import RunConfig
 from workbench.errors import WorkbenchError
-from workbench.records import Run, RunStatus
+from workbench.records.runs import Run, RunStatus
 
 START_PATIENCE_SECONDS = 5.0
 

@@ -12,7 +12,7 @@ from rich.text import Text
 from workbench.cli.chart import Point, chart, smoothed
 from workbench.cli.connection import Connection
 from workbench.errors import WorkbenchError
-from workbench.records import MetricsDelta, Run, RunStatus
+from workbench.records.runs import MetricsDelta, Run, RunStatus
 
 TICK_SECONDS = 0.5
 POINTS = 2000

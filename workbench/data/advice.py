@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from workbench.data.tokens import TokensReport
 from workbench.formats.wording import warning
-from workbench.records import RowProblem
+from workbench.records.datasets import RowProblem
 
 CUT_SHARE = 0.05
 FEW_VALIDATION_ROWS = 20

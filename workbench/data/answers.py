@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from workbench.data.templates import template_of
-from workbench.records import Conversation, Message
+from workbench.records.datasets import Conversation, Message
 
 
 class Answer(NamedTuple):

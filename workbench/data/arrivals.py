@@ -25,7 +25,8 @@ from workbench.errors import Problem, WorkbenchError
 from workbench.formats import Format, Layout
 from workbench.formats.wording import excerpt
 from workbench.home import Home
-from workbench.records import Conversation, Dataset, Record, RowProblem
+from workbench.records import Record
+from workbench.records.datasets import Conversation, Dataset, RowProblem
 
 SHOWN_ROWS = 5
 """Rows by which a user sees what the columns hold."""

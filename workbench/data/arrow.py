@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, overload
 
 from workbench.formats import Reading
-from workbench.records import Conversation, Message
+from workbench.records.datasets import Conversation, Message
 
 if TYPE_CHECKING:
     import pyarrow

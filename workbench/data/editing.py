@@ -15,7 +15,8 @@ from typing import Annotated, Literal, get_args
 from pydantic import Field, TypeAdapter
 
 from workbench.errors import WorkbenchError
-from workbench.records import Conversation, Message, Record
+from workbench.records import Record
+from workbench.records.datasets import Conversation, Message
 
 Rows = Sequence[Conversation]
 Where = Literal["anywhere", "question", "answer"]

@@ -19,7 +19,8 @@ from workbench.data.survey import Statistics, Survey
 from workbench.errors import Problem, WorkbenchError
 from workbench.formats import FORMATS, Format, Reading, columns_of, guess
 from workbench.formats.wording import error
-from workbench.records import Record, RowProblem
+from workbench.records import Record
+from workbench.records.datasets import RowProblem
 
 GUESSED_FROM = 100
 _KEPT_A_KIND = 200

@@ -17,7 +17,8 @@ from workbench.data.examination import Progress, Report, examine
 from workbench.data.files.rows import Note
 from workbench.data.survey import Survey
 from workbench.formats import Layout, Reading
-from workbench.records import Conversation, Dataset, Record, RowProblem
+from workbench.records import Record
+from workbench.records.datasets import Conversation, Dataset, RowProblem
 
 
 class Recipe(Record):

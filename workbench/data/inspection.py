@@ -9,7 +9,7 @@ from workbench.data.examination import GUESSED_FROM
 from workbench.data.files import FileRefused, open_file
 from workbench.errors import WorkbenchError
 from workbench.formats import FORMATS, Format, Layout, Reading, guess
-from workbench.records import RowProblem
+from workbench.records.datasets import RowProblem
 
 
 def read_row(path: Path, number: int, layout: Layout | None = None) -> Reading:

@@ -27,7 +27,7 @@ from workbench.data.users import DatasetUsers
 from workbench.errors import WorkbenchError
 from workbench.formats import Layout
 from workbench.home import Home
-from workbench.records import Dataset, RowProblem
+from workbench.records.datasets import Dataset, RowProblem
 
 _FIELD = "data.dataset"
 _ID = re.compile("[0-9a-f]{16}")

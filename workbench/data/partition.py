@@ -13,7 +13,8 @@ from workbench.data.library import DatasetLibrary
 from workbench.data.picking import column
 from workbench.data.split import Parts, held_out_rows, split, split_grouped, split_stratified
 from workbench.errors import WorkbenchError
-from workbench.records import Conversation, Record
+from workbench.records import Record
+from workbench.records.datasets import Conversation
 
 
 class Chosen(Sequence[Conversation]):

@@ -15,7 +15,8 @@ from workbench.data.files import FileRefused, NumberedRow, open_file
 from workbench.errors import WorkbenchError
 from workbench.formats import FORMATS, Format, Turn, guess
 from workbench.formats.turns import ROLES
-from workbench.records import Conversation, Message, Record
+from workbench.records import Record
+from workbench.records.datasets import Conversation, Message
 
 MOST_PROMPTS = 10_000
 """More are left out: at ten answers a second they take a quarter of an hour already."""

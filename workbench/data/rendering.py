@@ -14,7 +14,8 @@ from typing import Any, Literal
 from workbench.data.answers import Rendered, render_answers
 from workbench.data.places import EncodedPlaces, ListedPlaces, Places
 from workbench.errors import WorkbenchError
-from workbench.records import Conversation, Record
+from workbench.records import Record
+from workbench.records.datasets import Conversation
 
 TrainOn = Literal["assistant", "last", "all"]
 _BATCH = 256

@@ -13,7 +13,8 @@ from statistics import quantiles
 
 from workbench.formats import Reading
 from workbench.formats.wording import warning
-from workbench.records import Record, RowProblem
+from workbench.records import Record
+from workbench.records.datasets import RowProblem
 
 _SHOWN = 20
 _BINS = 20

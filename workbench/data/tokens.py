@@ -14,7 +14,8 @@ from workbench.data.rendering import Encoded, TrainOn, encode, encode_all
 from workbench.data.survey import Bin, histogram
 from workbench.errors import WorkbenchError
 from workbench.formats.wording import error, warning
-from workbench.records import Conversation, Record, RowProblem
+from workbench.records import Record
+from workbench.records.datasets import Conversation, RowProblem
 
 _KEPT_A_KIND = 100
 _CHUNK = 500

@@ -50,7 +50,7 @@ from workbench.protocol.engine import (
     TokensRequest,
 )
 from workbench.protocol.refusals import error_answer
-from workbench.records import Blueprint
+from workbench.records.base_models import Blueprint
 
 TIDY_SECONDS = 1.0
 

@@ -15,7 +15,6 @@ from safetensors import SafetensorError
 from transformers import AutoTokenizer, PreTrainedModel
 
 from workbench.adapter_folder import weights_of
-from workbench.config import TrainingConfig
 from workbench.engine.adapters import Adapter
 from workbench.engine.apart import apart
 from workbench.engine.forward import forward_for
@@ -30,6 +29,7 @@ from workbench.protocol.model_ids import ModelId
 from workbench.tasks.causal_lm import CausalLM
 from workbench.training.allocations import give_back
 from workbench.training.machine import find_machine
+from workbench.training_config import TrainingConfig
 
 MAX_ADAPTERS = 16
 """Adapters kept in memory; the least recently used one is dropped first."""

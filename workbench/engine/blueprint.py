@@ -35,7 +35,7 @@ from workbench.home import Home
 from workbench.models.blueprint_file import config_hash, write_blueprint
 from workbench.models.presets import preset_models
 from workbench.models.source import open_source
-from workbench.records import Blueprint, Module, ModuleKind
+from workbench.records.base_models import Blueprint, Module, ModuleKind
 
 _AUTO_CLASSES: dict[str, Any] = {
     "causal_lm": AutoModelForCausalLM,

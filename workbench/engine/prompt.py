@@ -11,7 +11,7 @@ from jinja2 import TemplateError
 
 from workbench.data import render
 from workbench.errors import WorkbenchError
-from workbench.records import Message
+from workbench.records.datasets import Message
 
 ROOM = 256
 """Tokens that are kept free for the answer where old turns may be left out, a quarter of the context at most."""

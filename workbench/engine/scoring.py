@@ -11,7 +11,7 @@ from workbench.data.rendering import own_tokens
 from workbench.engine.tokenise import WHOLE, pieces
 from workbench.errors import WorkbenchError
 from workbench.protocol.chat import Score, ScoredToken, ScoreRequest
-from workbench.records import Conversation, Message
+from workbench.records.datasets import Conversation, Message
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from workbench.engine.bases import Bases
 from workbench.errors import WorkbenchError
 from workbench.home import Home
 from workbench.protocol.engine import TokensRequest
-from workbench.records import Conversation
+from workbench.records.datasets import Conversation
 
 KEPT = 32
 """Finished counts that are remembered."""

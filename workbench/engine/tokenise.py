@@ -11,7 +11,7 @@ from workbench.data.templates import templated
 from workbench.engine.transcript import Transcript
 from workbench.errors import WorkbenchError
 from workbench.protocol.engine import TokeniseAnswer, TokenisedConversation, TokeniseRequest
-from workbench.records import Conversation
+from workbench.records.datasets import Conversation
 
 WHOLE = 2**31
 """Longer than any row."""

@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import Literal, NamedTuple, TypeGuard
 
 from workbench.formats.wording import error, excerpt, warning
-from workbench.records import Conversation, Message, RowProblem
+from workbench.records.datasets import Conversation, Message, RowProblem
 
 Role = Literal["system", "user", "assistant", "tool"]
 Said = tuple[Role, str, str]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from workbench.records import RowProblem
+from workbench.records.datasets import RowProblem
 
 EXCERPT = 120
 """Characters of the offending text that are shown."""

@@ -7,12 +7,14 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from workbench.config import METHODS, RunConfig, Task
+from workbench.config import RunConfig
 from workbench.errors import Problem
+from workbench.method import METHODS
 from workbench.methods.ranked import Ranked, rank_problems
 from workbench.methods.redistribution import most_after_moving
 from workbench.methods.targeted import Targeted
-from workbench.records import Blueprint, Module
+from workbench.records.base_models import Blueprint, Module
+from workbench.task import Task
 
 FEWEST_STEPS = 10
 """Fewer leave no room to prune between the steps before and after."""

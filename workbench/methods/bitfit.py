@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar, Literal
 
-from workbench.config import METHODS
 from workbench.errors import Problem
+from workbench.method import METHODS
 from workbench.methods.grouping import trained_biases
 from workbench.methods.in_place import InPlace
 from workbench.methods.whole import own_modules
-from workbench.records import Blueprint, Module, ParameterGroup
+from workbench.records.base_models import Blueprint, Module, ParameterGroup
 
 
 @METHODS.add("bitfit")

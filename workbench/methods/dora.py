@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
-from workbench.config import METHODS
+from workbench.method import METHODS
 from workbench.methods.initialised import Initialised
-from workbench.records import Module
+from workbench.records.base_models import Module
 
 
 @METHODS.add("dora")

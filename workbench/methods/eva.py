@@ -10,11 +10,12 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from workbench.config import METHODS, RunConfig
+from workbench.config import RunConfig
 from workbench.errors import Problem
+from workbench.method import METHODS
 from workbench.methods.redistribution import most_after_moving
 from workbench.methods.studied import Studied
-from workbench.records import Blueprint, Module
+from workbench.records.base_models import Blueprint, Module
 
 FEWEST_TOKENS = 256
 """That one step of the decomposition takes in: fewer cost a decomposition each and tell little."""

@@ -21,7 +21,7 @@ from workbench.methods.matching import (
     matched,
     selected,
 )
-from workbench.records import Blueprint, Module
+from workbench.records.base_models import Blueprint, Module
 
 ROUTER, GATE_UP, DOWN = "gate.weight", "gate_up_proj", "down_proj"
 _NAMES: dict[str, dict[str, str]] = {

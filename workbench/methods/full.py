@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar, Literal
 
-from workbench.config import METHODS
+from workbench.method import METHODS
 from workbench.methods.in_place import InPlace
 from workbench.methods.whole import own_modules
-from workbench.records import Blueprint, Module
+from workbench.records.base_models import Blueprint, Module
 
 
 @METHODS.add("full")

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from workbench.methods.identity import Same
 from workbench.methods.matching import last_part
-from workbench.records import Module, ParameterGroup
+from workbench.records.base_models import Module, ParameterGroup
 
 
 def grouped(

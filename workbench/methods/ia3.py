@@ -7,10 +7,11 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from workbench.config import METHODS, Task
+from workbench.method import METHODS
 from workbench.methods.fields import Names
 from workbench.methods.targeted import Targeted
-from workbench.records import Module
+from workbench.records.base_models import Module
+from workbench.task import Task
 
 
 @METHODS.add("ia3")

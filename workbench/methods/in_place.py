@@ -6,9 +6,9 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from workbench.config import Task
 from workbench.errors import WorkbenchError
 from workbench.methods.whole import Whole
+from workbench.task import Task
 
 _REASON = "It trains the base weights themselves, and packed weights cannot learn."
 

@@ -14,7 +14,7 @@ from pydantic import Field
 
 from workbench.errors import Problem
 from workbench.methods.low_rank import LowRank
-from workbench.records import Blueprint
+from workbench.records.base_models import Blueprint
 
 _PEFT_START: dict[str, bool | str] = {"kaiming": True, "gaussian": "gaussian", "orthogonal": "orthogonal"}
 _PACKED = "The orthogonal initialisation is drawn in the weights' own format, which packed weights do not have."

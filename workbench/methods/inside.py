@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from workbench.errors import Problem
 from workbench.methods.target_check import TARGETS
-from workbench.records import Blueprint, Module
+from workbench.records.base_models import Blueprint, Module
 
 _REASON = "It takes a part out of the base weights to begin with, which packed weights would round away."
 WHOLE_WEIGHTS_ONLY: Mapping[str, str] = dict.fromkeys(("int8", "nf4", "nf4-double"), _REASON)

@@ -8,11 +8,11 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from workbench.config import METHODS
 from workbench.errors import Problem
+from workbench.method import METHODS
 from workbench.methods.in_place import InPlace
 from workbench.methods.whole import own_modules
-from workbench.records import Blueprint, Module
+from workbench.records.base_models import Blueprint, Module
 
 _LAYER = re.compile(r"(?P<stack>.+?)\.(?P<layer>\d+)\.")
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from typing import Any, ClassVar, Literal
 
-from workbench.config import METHODS, Task
 from workbench.errors import Problem
+from workbench.method import METHODS
 from workbench.methods.whole import Whole, own_modules
-from workbench.records import Blueprint, Module
+from workbench.records.base_models import Blueprint, Module
+from workbench.task import Task
 
 _NORMS = r"(.*\.)?([^.]*[nN]orm[^.]*|ln_[^.]*)"
 """Names of norm layers in every family: input_layernorm, LayerNorm, layer_norm, q_norm, ln_1, ln_f."""

@@ -12,10 +12,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from workbench.config import METHODS, RunConfig
+from workbench.config import RunConfig
 from workbench.errors import Problem
+from workbench.method import METHODS
 from workbench.methods.low_rank import LowRank
-from workbench.records import ModuleKind
+from workbench.records.base_models import ModuleKind
 
 
 @METHODS.add("loftq")

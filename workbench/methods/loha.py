@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
-from workbench.config import METHODS, Task
+from workbench.method import METHODS
 from workbench.methods.lycoris import Lycoris
-from workbench.records import Module
+from workbench.records.base_models import Module
+from workbench.task import Task
 
 
 @METHODS.add("loha")

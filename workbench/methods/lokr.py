@@ -7,10 +7,11 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from workbench.config import METHODS, Task
 from workbench.errors import Problem
+from workbench.method import METHODS
 from workbench.methods.lycoris import Lycoris
-from workbench.records import Blueprint, Module
+from workbench.records.base_models import Blueprint, Module
+from workbench.task import Task
 
 
 @METHODS.add("lokr")

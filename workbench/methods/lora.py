@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from workbench.config import METHODS
+from workbench.method import METHODS
 from workbench.methods.initialised import Initialised
 
 

@@ -7,12 +7,12 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from workbench.config import METHODS
 from workbench.errors import Problem
+from workbench.method import METHODS
 from workbench.methods.inside import WHOLE_WEIGHTS_ONLY, tied_problems
 from workbench.methods.ranked import rank_problems
 from workbench.methods.studied import Studied
-from workbench.records import Blueprint
+from workbench.records.base_models import Blueprint
 
 
 @METHODS.add("lora_ga")

@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from workbench.config import METHODS
+from workbench.method import METHODS
 from workbench.methods.initialised import Initialised
 
 

@@ -7,12 +7,13 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from workbench.config import METHODS, Task
 from workbench.errors import Problem
+from workbench.method import METHODS
 from workbench.methods.initialised import Initialised
 from workbench.methods.prefix import FORGOTTEN, prefix_lines
 from workbench.methods.virtual_tokens import token_problems
-from workbench.records import Blueprint, Module, ParameterGroup
+from workbench.records.base_models import Blueprint, Module, ParameterGroup
+from workbench.task import Task
 
 
 @METHODS.add("lora_prefix")

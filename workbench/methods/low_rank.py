@@ -11,8 +11,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from workbench.config import Task, refuse
-from workbench.errors import Problem
+from workbench.errors import Problem, refuse
 from workbench.methods.experts import GATE_UP, expert_problems, has_rule, mapped
 from workbench.methods.fields import Alphas, Ranks, value_for
 from workbench.methods.grouping import by_rank, trained_biases
@@ -20,7 +19,8 @@ from workbench.methods.matching import saved_modules, task_heads
 from workbench.methods.ranked import Ranked, rank_problems
 from workbench.methods.target_check import TARGETS, pattern_problems, selection_problems
 from workbench.methods.targeted import Targeted
-from workbench.records import Blueprint, Module, ModuleKind, ParameterGroup
+from workbench.records.base_models import Blueprint, Module, ModuleKind, ParameterGroup
+from workbench.task import Task
 
 _PEFT_BIAS = {"none": "none", "all": "all", "targets": "lora_only"}
 

@@ -12,7 +12,7 @@ from workbench.methods.fields import Alphas, Ranks, value_for
 from workbench.methods.ranked import Ranked, rank_problems
 from workbench.methods.target_check import pattern_problems
 from workbench.methods.targeted import Targeted
-from workbench.records import Blueprint, Module, ModuleKind
+from workbench.records.base_models import Blueprint, Module, ModuleKind
 
 _NO_MATRIX = "It adds its update to the weights' own matrix, which 4-bit weights do not have."
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from workbench.methods.identity import Same
-from workbench.records import Blueprint, Module
+from workbench.records.base_models import Blueprint, Module
 
 ALL_LINEAR = "all-linear"
 _PLAIN_NAME = re.compile(r"[A-Za-z_][\w.]*")

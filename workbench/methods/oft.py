@@ -6,9 +6,10 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from workbench.config import METHODS, Task
+from workbench.method import METHODS
 from workbench.methods.targeted import Targeted
-from workbench.records import Module, ModuleKind
+from workbench.records.base_models import Module, ModuleKind
+from workbench.task import Task
 
 
 @METHODS.add("oft")

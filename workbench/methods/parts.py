@@ -6,7 +6,8 @@ from functools import lru_cache
 
 from workbench.methods.identity import Same
 from workbench.methods.matching import last_part, linear_modules
-from workbench.records import Blueprint, Module, Record
+from workbench.records import Record
+from workbench.records.base_models import Blueprint, Module
 
 ATTENTION, MLP, SEVERAL, EMBEDDINGS, OTHER = "Attention", "MLP", "In several parts", "Embeddings and head", "Other"
 PARTS = (ATTENTION, MLP, SEVERAL, EMBEDDINGS, OTHER)

@@ -7,11 +7,11 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from workbench.config import METHODS
 from workbench.errors import Problem
+from workbench.method import METHODS
 from workbench.methods.inside import WHOLE_WEIGHTS_ONLY, tied_problems
 from workbench.methods.low_rank import LowRank
-from workbench.records import Blueprint
+from workbench.records.base_models import Blueprint
 
 
 @METHODS.add("pissa")

@@ -6,9 +6,10 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from workbench.config import METHODS, Task
+from workbench.method import METHODS
 from workbench.methods.virtual_tokens import VirtualTokens, line
-from workbench.records import Blueprint, ParameterGroup
+from workbench.records.base_models import Blueprint, ParameterGroup
+from workbench.task import Task
 
 FORGOTTEN = "Layers that are computed again on the way back do not see the prefix."
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
-from workbench.config import METHODS, Task
+from workbench.method import METHODS
 from workbench.methods.virtual_tokens import VirtualTokens, line
-from workbench.records import Blueprint, ParameterGroup
+from workbench.records.base_models import Blueprint, ParameterGroup
+from workbench.task import Task
 
 
 @METHODS.add("prompt")

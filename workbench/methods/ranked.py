@@ -6,9 +6,9 @@ from collections.abc import Iterable
 
 from pydantic import Field
 
-from workbench.config import Method
 from workbench.errors import Problem
-from workbench.records import Module
+from workbench.method import Method
+from workbench.records.base_models import Module
 
 
 class Ranked(Method):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from workbench.records import Module
+from workbench.records.base_models import Module
 
 
 def most_after_moving(ranks: Sequence[tuple[Module, int]], cap: int, budget: int | None = None) -> int:

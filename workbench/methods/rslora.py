@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any, ClassVar, Literal
 
-from workbench.config import METHODS
+from workbench.method import METHODS
 from workbench.methods.initialised import Initialised
 
 

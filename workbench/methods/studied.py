@@ -7,7 +7,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from workbench.methods.low_rank import LowRank
-from workbench.records import Blueprint, ModuleKind
+from workbench.records.base_models import Blueprint, ModuleKind
 
 
 class Studied(LowRank):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from workbench.config import METHODS, Method
+from workbench.method import METHODS, Method
 
 _SHARED = ("kind", "target_modules", "exclude_modules", "layers_to_transform", "modules_to_save")
 

@@ -22,7 +22,7 @@ from workbench.methods.matching import (
     saved_modules,
     selected,
 )
-from workbench.records import Blueprint
+from workbench.records.base_models import Blueprint
 
 TARGETS = "method.target_modules"
 

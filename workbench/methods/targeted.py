@@ -11,8 +11,8 @@ from typing import Any, ClassVar
 
 from pydantic import Field, field_validator
 
-from workbench.config import Method, Task, refuse
-from workbench.errors import Problem
+from workbench.errors import Problem, refuse
+from workbench.method import Method
 from workbench.methods.fields import Layers, Names
 from workbench.methods.grouping import grouped, total, trained_whole
 from workbench.methods.matching import (
@@ -26,7 +26,8 @@ from workbench.methods.matching import (
     task_heads,
 )
 from workbench.methods.target_check import TARGETS, container_problems, selection_problems
-from workbench.records import Blueprint, Module, ModuleKind, ParameterCount, ParameterGroup
+from workbench.records.base_models import Blueprint, Module, ModuleKind, ParameterCount, ParameterGroup
+from workbench.task import Task
 
 
 class Targeted(Method):

@@ -6,11 +6,11 @@ from abc import abstractmethod
 
 from pydantic import Field
 
-from workbench.config import Method
 from workbench.errors import Problem
+from workbench.method import Method
 from workbench.methods.grouping import total, trained_whole
 from workbench.methods.whole import head_modules
-from workbench.records import Blueprint, Module, ParameterCount, ParameterGroup
+from workbench.records.base_models import Blueprint, Module, ParameterCount, ParameterGroup
 
 
 class VirtualTokens(Method):

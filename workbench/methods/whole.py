@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from abc import abstractmethod
 
-from workbench.config import Method
 from workbench.errors import Problem
+from workbench.method import Method
 from workbench.methods.grouping import total, trained_whole
 from workbench.methods.matching import saved_modules, task_heads
-from workbench.records import Blueprint, Module, ParameterCount, ParameterGroup
+from workbench.records.base_models import Blueprint, Module, ParameterCount, ParameterGroup
 
 
 class Whole(Method):

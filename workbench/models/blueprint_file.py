@@ -15,7 +15,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from workbench.presets import PRESETS
-from workbench.records import Blueprint, Module
+from workbench.records.base_models import Blueprint, Module
 
 CACHE_FORMAT = 3
 """Part of the names of cached files: raised when a Blueprint learns something new, so that no old one is read."""

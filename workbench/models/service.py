@@ -16,7 +16,7 @@ from workbench.models.search import HubModel, hub_model, search_hub
 from workbench.models.source import Source, open_source
 from workbench.models.sources.config import forget, names_written_down, write_down
 from workbench.models.sources.hub import without_safetensors
-from workbench.records import BaseModelCard, Blueprint
+from workbench.records.base_models import BaseModelCard, Blueprint
 
 ReadBlueprint = Callable[[str], Blueprint]
 

@@ -14,7 +14,7 @@ from typing import Any
 from workbench.adapter_folder import missing_modules
 from workbench.errors import Problem, WorkbenchError
 from workbench.models.safetensors_folder import require_whole
-from workbench.records import Blueprint
+from workbench.records.base_models import Blueprint
 
 CONFIG = "adapter_config.json"
 WEIGHTS = "adapter_model.safetensors"

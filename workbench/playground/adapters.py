@@ -20,7 +20,7 @@ from workbench.playground.adapter_hub import fetch_adapter
 from workbench.playground.adapter_zip import unpack
 from workbench.playground.external import external_models
 from workbench.protocol.added import ADAPTER, FACTS, ID_FORM, Added, list_added, read_added
-from workbench.records import Blueprint
+from workbench.records.base_models import Blueprint
 
 _LONGEST_NAME = 80
 

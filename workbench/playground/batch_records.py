@@ -12,7 +12,8 @@ from workbench.playground.labels import Confusion
 from workbench.playground.records import PaneChoice, Sampling
 from workbench.playground.significance import Difference
 from workbench.protocol.model_ids import BASE
-from workbench.records import Message, Record
+from workbench.records import Record
+from workbench.records.datasets import Message
 
 MOST_PANES = 8
 DEFAULT_METRICS = ("exact_match", "token_f1", "rouge_l", "bleu", "chrf", "label_accuracy")

@@ -17,7 +17,7 @@ from workbench.playground.batch_folder import BatchFolder, Key
 from workbench.playground.batch_records import BatchAnswer, BatchStatus, choice_of
 from workbench.playground.records import PaneChoice, Sampling
 from workbench.playground.service import Playground
-from workbench.records import Message
+from workbench.records.datasets import Message
 
 IN_FLIGHT = 12
 """Prompts asked at a time by all batches together: fills most of the engine's batch of 16, with room to chat beside."""

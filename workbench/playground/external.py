@@ -18,7 +18,7 @@ from workbench.playground.records import Delta, Sampling
 from workbench.playground.stream import read_answer
 from workbench.protocol.chat import ModelEntry, ModelList
 from workbench.protocol.refusals import error_from
-from workbench.records import Message
+from workbench.records.datasets import Message
 
 KEY_VARIABLE = "WORKBENCH_ENDPOINT_KEY"
 TIMEOUT = httpx.Timeout(10.0, read=120.0)

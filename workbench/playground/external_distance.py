@@ -12,7 +12,7 @@ from workbench.errors import WorkbenchError
 from workbench.playground.external import TIMEOUT, address_of, headers, unreachable
 from workbench.protocol.chat import ChatAnswer, Comparison, Distance, TokenShare
 from workbench.protocol.refusals import error_from
-from workbench.records import Message
+from workbench.records.datasets import Message
 
 MOST_TOLD = 20
 """OpenAI's protocol tells of no more tokens."""

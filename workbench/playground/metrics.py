@@ -11,6 +11,7 @@ import string
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -27,23 +28,22 @@ METRICS: dict[str, type[Metric]] = {}
 """Every metric by its kind, in the order they are shown."""
 
 
+@dataclass(slots=True)
 class Given:
     """What a metric may look at of one answer."""
 
-    def __init__(
-        self,
-        text: str,
-        reference: str | None,
-        *,
-        labels: Sequence[str] = (),
-        log_likelihood: float | None = None,
-        reference_tokens: int = 0,
-    ) -> None:
-        self.text = text
-        self.reference = reference
-        self.labels = labels
-        self.log_likelihood = log_likelihood
-        self.reference_tokens = reference_tokens
+    text: str
+    reference: str | None
+    _: KW_ONLY
+    labels: Sequence[str] = ()
+    log_likelihood: float | None = None
+    """Of the reference, in nats."""
+    reference_tokens: int = 0
+
+    @property
+    def wanted(self) -> str:
+        """The reference; empty where there is none."""
+        return self.reference or ""
 
 
 class Metric(ABC):
@@ -58,9 +58,17 @@ class Metric(ABC):
     scale: ClassVar[float] = 100.0
     """The best value; 0 where there is none."""
 
-    @abstractmethod
     def statistics(self, given: Given) -> tuple[float, ...] | None:
         """What is summed of one answer; None when the answer has no part in the figure."""
+        return self.summands(given) if self.applies(given) else None
+
+    def applies(self, given: Given) -> bool:
+        """Whether the answer has a part in the figure."""
+        return given.reference is not None or not self.needs_reference
+
+    @abstractmethod
+    def summands(self, given: Given) -> tuple[float, ...]:
+        """What is summed of an answer that has a part in it."""
 
     @abstractmethod
     def figure(self, sums: Sums) -> Sums:
@@ -81,9 +89,7 @@ class Metric(ABC):
 class Mean(Metric):
     """A score a text, averaged, in percent."""
 
-    def statistics(self, given: Given) -> tuple[float, ...] | None:
-        if self.needs_reference and given.reference is None:
-            return None
+    def summands(self, given: Given) -> tuple[float, ...]:
         return (self.score(given), 1.0)
 
     @abstractmethod
@@ -92,6 +98,20 @@ class Mean(Metric):
 
     def figure(self, sums: Sums) -> Sums:
         return 100 * _share(sums[..., 0], sums[..., 1])
+
+
+class SacrebleuMetric(Metric):
+    """A figure as sacrebleu computes it, whose signature tells how."""
+
+    @abstractmethod
+    def scorer(self) -> Any:
+        """sacrebleu's own metric."""
+
+    @cached_property
+    def signature(self) -> str:
+        scorer = self.scorer()
+        scorer.corpus_score(["a"], [["a"]])
+        return str(scorer.get_signature().format())
 
 
 def _add(metric: type[Metric]) -> type[Metric]:
@@ -114,7 +134,7 @@ class ExactMatch(Mean):
     source = "Rajpurkar et al. 2016"
 
     def score(self, given: Given) -> float:
-        return float(normalised(given.text) == normalised(given.reference or ""))
+        return float(normalised(given.text) == normalised(given.wanted))
 
 
 @_add
@@ -126,7 +146,7 @@ class TokenF1(Mean):
     source = "Rajpurkar et al. 2016"
 
     def score(self, given: Given) -> float:
-        said, wanted = normalised(given.text).split(), normalised(given.reference or "").split()
+        said, wanted = normalised(given.text).split(), normalised(given.wanted).split()
         if not said or not wanted:
             return float(said == wanted)
         common = sum((Counter(said) & Counter(wanted)).values())
@@ -147,7 +167,7 @@ class RougeL(Mean):
     signature = "rougeL|f-measure|stemming:no|words:unicode|version:0.1.2"
 
     def score(self, given: Given) -> float:
-        found = _rouge().score(given.reference or "", given.text)
+        found = _rouge().score(given.wanted, given.text)
         return float(found["rougeL"].fmeasure)
 
 
@@ -166,7 +186,7 @@ def _rouge() -> Any:
 
 
 @_add
-class Bleu(Metric):
+class Bleu(SacrebleuMetric):
     """Corpus BLEU (Papineni et al. 2002) as sacrebleu computes it (Post 2018): 13a words, exponential smoothing."""
 
     kind = "bleu"
@@ -174,22 +194,17 @@ class Bleu(Metric):
     source = "Papineni et al. 2002; sacrebleu"
     orders: ClassVar[int] = 4
 
-    @cached_property
-    def _scorer(self) -> Any:
+    def scorer(self, **options: Any) -> Any:
         from sacrebleu.metrics.bleu import BLEU
 
-        return BLEU(effective_order=True)
+        return BLEU(**options)
 
     @cached_property
-    def signature(self) -> str:
-        from sacrebleu.metrics.bleu import BLEU
+    def _sentence_scorer(self) -> Any:
+        return self.scorer(effective_order=True)
 
-        return _signature(BLEU())
-
-    def statistics(self, given: Given) -> tuple[float, ...] | None:
-        if given.reference is None:
-            return None
-        found = self._scorer.sentence_score(given.text, [given.reference])
+    def summands(self, given: Given) -> tuple[float, ...]:
+        found = self._sentence_scorer.sentence_score(given.text, [given.wanted])
         return (*map(float, found.counts), *map(float, found.totals), float(found.sys_len), float(found.ref_len))
 
     def figure(self, sums: Sums) -> Sums:
@@ -211,7 +226,7 @@ class Bleu(Metric):
 
 
 @_add
-class ChrF(Metric):
+class ChrF(SacrebleuMetric):
     """Character n-gram F-score, chrF2 (Popović 2015), as sacrebleu computes it: six orders, no spaces."""
 
     kind = "chrf"
@@ -220,19 +235,16 @@ class ChrF(Metric):
     orders: ClassVar[int] = 6
     beta: ClassVar[float] = 2.0
 
-    @cached_property
-    def signature(self) -> str:
+    def scorer(self) -> Any:
         from sacrebleu.metrics.chrf import CHRF
 
-        return _signature(CHRF())
+        return CHRF()
 
-    def statistics(self, given: Given) -> tuple[float, ...] | None:
+    def summands(self, given: Given) -> tuple[float, ...]:
         from sacrebleu.metrics.helpers import extract_all_char_ngrams
 
-        if given.reference is None:
-            return None
         said = extract_all_char_ngrams(given.text, self.orders)
-        wanted = extract_all_char_ngrams(given.reference, self.orders)
+        wanted = extract_all_char_ngrams(given.wanted, self.orders)
         found: list[float] = []
         for one, other in zip(said, wanted, strict=True):
             size = sum(one.values()) if other else 0
@@ -257,11 +269,11 @@ class LabelAccuracy(Mean):
     title = "Label accuracy"
     source = "share of right labels"
 
-    def statistics(self, given: Given) -> tuple[float, ...] | None:
-        return super().statistics(given) if given.labels else None
+    def applies(self, given: Given) -> bool:
+        return super().applies(given) and bool(given.labels)
 
     def score(self, given: Given) -> float:
-        wanted = predicted(given.reference or "", given.labels)
+        wanted = predicted(given.wanted, given.labels)
         return float(wanted is not None and predicted(given.text, given.labels) == wanted)
 
 
@@ -277,8 +289,8 @@ class Matches(Mean):
     def __init__(self, expression: Expression | None = None) -> None:
         self._expression = expression
 
-    def statistics(self, given: Given) -> tuple[float, ...] | None:
-        return super().statistics(given) if self._expression else None
+    def applies(self, given: Given) -> bool:
+        return self._expression is not None
 
     def score(self, given: Given) -> float:
         return float(self._expression is not None and self._expression.found_in(given.text))
@@ -297,10 +309,11 @@ class Perplexity(Metric):
     higher_is_better = False
     scale = 0.0
 
-    def statistics(self, given: Given) -> tuple[float, ...] | None:
-        if given.log_likelihood is None or not given.reference_tokens:
-            return None
-        return (-given.log_likelihood, float(given.reference_tokens))
+    def applies(self, given: Given) -> bool:
+        return given.log_likelihood is not None and given.reference_tokens > 0
+
+    def summands(self, given: Given) -> tuple[float, ...]:
+        return (-(given.log_likelihood or 0.0), float(given.reference_tokens))
 
     def figure(self, sums: Sums) -> Sums:
         import numpy as np
@@ -313,8 +326,3 @@ def _share(part: Sums, whole: Sums) -> Sums:
     import numpy as np
 
     return np.divide(part, whole, out=np.zeros(np.broadcast(part, whole).shape), where=np.asarray(whole) != 0)
-
-
-def _signature(metric: Any) -> str:
-    metric.corpus_score(["a"], [["a"]])
-    return str(metric.get_signature().format())

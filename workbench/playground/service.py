@@ -25,7 +25,8 @@ from workbench.protocol.chat import (
     StreamOptions,
 )
 from workbench.protocol.model_ids import BASE
-from workbench.records import Message, Run, RunStatus
+from workbench.records.datasets import Message
+from workbench.records.runs import Run, RunStatus
 from workbench.runs import Runs
 
 

@@ -19,7 +19,8 @@ from workbench.home import Home
 from workbench.playground.ratings import Rating, Vote, WinRate, bradley_terry, win_rate
 from workbench.playground.records import Sampling
 from workbench.protocol.model_ids import BASE
-from workbench.records import Message, Record
+from workbench.records import Record
+from workbench.records.datasets import Message
 
 Verdict = Literal["first", "second", "tie", "both bad"]
 

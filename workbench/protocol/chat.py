@@ -11,7 +11,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from workbench.records import Message, Record
+from workbench.records import Record
+from workbench.records.datasets import Message
 
 
 class Lenient(BaseModel):

@@ -10,7 +10,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from workbench.records import Conversation, Record
+from workbench.records import Record
+from workbench.records.datasets import Conversation
 
 TOKEN_VARIABLE = "WORKBENCH_ENGINE_TOKEN"
 """The environment variable that hands the engine its bearer token."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from workbench.errors import WorkbenchError
 from workbench.events import CheckpointRemoved, CheckpointSaved, Event
 from workbench.home import Home
-from workbench.records import Checkpoint, Run, RunStatus
+from workbench.records.runs import Checkpoint, Run, RunStatus
 from workbench.runs.events_log import read_from, shards
 from workbench.runs.folder import RunFolder, is_id
 from workbench.runs.history import Entry

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from workbench.config import Part, RunConfig
-from workbench.records import Record, Run
+from workbench.config import RunConfig
+from workbench.part import Part
+from workbench.records import Record
+from workbench.records.runs import Run
 
 
 class Difference(Record):

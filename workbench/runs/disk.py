@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from workbench.home import Home
-from workbench.records import Record, Run
+from workbench.records import Record
+from workbench.records.runs import Run
 from workbench.runs.retention import dispensable
 
 PLACES = ("runs", "datasets", "models", "blueprints", "batches", "votes", "uploads", "logs")

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from workbench.errors import WorkbenchError
-from workbench.records import EvaluationColumns, MetricsDelta, StepColumns
+from workbench.records.runs import EvaluationColumns, MetricsDelta, StepColumns
 from workbench.runs import manifest
 from workbench.runs.folder import RunFolder
 

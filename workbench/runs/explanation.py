@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from workbench.config import RunConfig
-from workbench.records import Record, Run
+from workbench.records import Record
+from workbench.records.runs import Run
 from workbench.runs.causes import CAUSES, Cause
 
 

@@ -22,7 +22,7 @@ from workbench.config import RunConfig
 from workbench.errors import WorkbenchError
 from workbench.events import Event, Heartbeat
 from workbench.home import Home
-from workbench.records import Checkpoint
+from workbench.records.runs import Checkpoint
 from workbench.runs import history, labels, manifest
 from workbench.runs.durable import sync_folder
 from workbench.runs.events_log import read_events

@@ -16,12 +16,12 @@ from typing import Any
 from zlib import crc32
 
 from workbench.events import Answered, Evaluated, Event, RanksMoved, Resumed, StepLogged
-from workbench.records import (
+from workbench.records import Record
+from workbench.records.runs import (
     Checkpoint,
     EvaluationColumns,
     MetricsDelta,
     RankState,
-    Record,
     Run,
     SampleAnswer,
     StepColumns,

@@ -19,7 +19,8 @@ from workbench.config import RunConfig
 from workbench.errors import WorkbenchError
 from workbench.events import Failed, StepLogged
 from workbench.home import Home
-from workbench.records import Record, Run
+from workbench.records import Record
+from workbench.records.runs import Run
 from workbench.runs.executor import Executor
 from workbench.runs.executors.local import LocalExecutor
 from workbench.runs.folder import RunFolder, is_id, new_id

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from workbench.config import RunConfig
 from workbench.errors import WorkbenchError
 from workbench.home import Home
-from workbench.records import EvaluationColumns, MetricsDelta, Run, StepColumns
+from workbench.records.runs import EvaluationColumns, MetricsDelta, Run, StepColumns
 from workbench.runs import downloads
 from workbench.runs.catalogue import Catalogue, read_run
 from workbench.runs.changes import with_changes

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from workbench.records import StepColumns
+from workbench.records.runs import StepColumns
 
 MEASURES = ("loss", "grad_norm", "learning_rate", "tokens_per_second")
 

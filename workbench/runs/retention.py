@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from workbench.records import Checkpoint
+from workbench.records.runs import Checkpoint
 
 
 def best_of(saved: Sequence[Checkpoint]) -> Checkpoint | None:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from workbench.errors import WorkbenchError
-from workbench.records import Run
+from workbench.records.runs import Run
 
 Test = Callable[[Run], bool]
 

@@ -18,7 +18,7 @@ from workbench.config import RunConfig
 from workbench.errors import WorkbenchError
 from workbench.field_problems import problems_of
 from workbench.home import Home
-from workbench.records import Run, RunStatus
+from workbench.records.runs import Run, RunStatus
 from workbench.runs import history, labels
 from workbench.runs.executor import EXECUTORS, Executor
 from workbench.runs.folder import RunFolder

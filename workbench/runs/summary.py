@@ -12,7 +12,7 @@ from typing import Any
 
 from workbench.config import RunConfig
 from workbench.events import Failed, Finished, Phase
-from workbench.records import Checkpoint, Run, RunStatus
+from workbench.records.runs import Checkpoint, Run, RunStatus
 from workbench.runs.history import Cancelled, Entry, Interrupted, Launched, Queued, StopAsked
 from workbench.runs.labels import Labels
 from workbench.runs.progress import Progress

@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 from workbench.config import RunConfig
 from workbench.errors import WorkbenchError
 from workbench.home import Home
-from workbench.records import RunStatus
+from workbench.records.runs import RunStatus
 from workbench.runs import history
 from workbench.runs.catalogue import Catalogue
 from workbench.runs.executor import Executor

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
-from workbench.config import TASKS, Task
+from workbench.task import TASKS, Task
 
 
 @TASKS.add("causal_lm")

@@ -24,8 +24,8 @@ from workbench.training.report import Report
 from workbench.training.stopping import StopRequest
 
 if TYPE_CHECKING:
-    from workbench.config import TrainingConfig
     from workbench.training.worker import Worker
+    from workbench.training_config import TrainingConfig
 
 RANGE_TEST = "--range-test"
 

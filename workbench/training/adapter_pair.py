@@ -12,8 +12,8 @@ from typing import Any
 from peft import PeftModelForCausalLM, get_peft_model
 
 from workbench.adapter_folder import LORA_PART, PREFIX_PART
-from workbench.config import Task
 from workbench.methods.lora_prefix import LoraWithPrefix
+from workbench.task import Task
 from workbench.training.adapter import AdapterWeights
 
 

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from workbench.events import CheckpointRemoved, CheckpointSaved
-from workbench.records import Checkpoint, Record
+from workbench.records import Record
+from workbench.records.runs import Checkpoint
 from workbench.runs import manifest
 from workbench.runs.folder import RunFolder
 from workbench.training.report import Report

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from workbench.config import TrainingConfig
 from workbench.records import Record
+from workbench.training_config import TrainingConfig
 
 CPU_BF16 = frozenset({"avx512_bf16", "amx_bf16", "bf16", "i8mm_bf16"})
 """Flags of CPUs with instructions for bf16; without them it is three times slower than fp32."""

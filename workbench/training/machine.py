@@ -13,8 +13,8 @@ from typing import Any, Literal
 
 import torch
 
-from workbench.config import TrainingConfig
 from workbench.training.hardware import Hardware, Ways, ways
+from workbench.training_config import TrainingConfig
 
 _LIBRARIES = ("torch", "transformers", "peft", "accelerate", "safetensors", "tokenizers")
 

@@ -12,7 +12,7 @@ from workbench.config import RunConfig
 from workbench.errors import WorkbenchError
 from workbench.home import Home
 from workbench.models import Models
-from workbench.records import Blueprint
+from workbench.records.base_models import Blueprint
 from workbench.training.failures import TrainingFailure, is_memory
 
 

@@ -12,8 +12,8 @@ from typing import Any, Protocol
 import numpy
 from torch.utils.data import DataLoader
 
-from workbench.config import TrainingConfig
 from workbench.training.rows import Row
+from workbench.training_config import TrainingConfig
 
 Group = Sequence[int]
 """Rows that stay together."""

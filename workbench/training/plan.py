@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from workbench.config import TrainingConfig
+from workbench.training_config import TrainingConfig
 
 
 @dataclass(frozen=True)

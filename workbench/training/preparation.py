@@ -6,13 +6,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from workbench.config import RunConfig, refuse
+from workbench.config import RunConfig
 from workbench.data import DatasetLibrary, partition
 from workbench.data.rendering import Encoded, encode_all
-from workbench.errors import Problem, WorkbenchError
+from workbench.errors import Problem, WorkbenchError, refuse
 from workbench.events import Phase
 from workbench.home import Home
-from workbench.records import Conversation, Dataset
+from workbench.records.datasets import Conversation, Dataset
 from workbench.training.report import Report
 from workbench.training.rows import Rows
 

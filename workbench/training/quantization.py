@@ -11,8 +11,8 @@ from typing import Any
 
 from torch import nn
 
-from workbench.config import TrainingConfig
 from workbench.training.machine import Machine
+from workbench.training_config import TrainingConfig
 
 
 def loading_options(training: TrainingConfig, machine: Machine) -> dict[str, Any]:

@@ -17,7 +17,7 @@ import psutil
 import torch
 
 from workbench.events import Finished, Phase, Started, StepLogged
-from workbench.records import Dataset
+from workbench.records.datasets import Dataset
 from workbench.runs.range_curve import MOST_STEPS, SECONDS, RangePlan, has_diverged, plan
 from workbench.training.adapter import count_parameters
 from workbench.training.preparation import Preparation

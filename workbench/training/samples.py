@@ -17,7 +17,7 @@ from transformers import GenerationConfig, StoppingCriteriaList
 from workbench.config import SamplesConfig
 from workbench.data import render
 from workbench.events import Answered, Phase
-from workbench.records import Message
+from workbench.records.datasets import Message
 from workbench.training.attention import SEGMENTS
 from workbench.training.report import Report
 

@@ -18,7 +18,6 @@ from torch import Tensor
 from transformers import Trainer, TrainingArguments
 from transformers.trainer_callback import DefaultFlowCallback, PrinterCallback, ProgressCallback, TrainerCallback
 
-from workbench.config import TrainingConfig
 from workbench.events import Evaluated, Phase, RanksMoved
 from workbench.training.batches import Batch
 from workbench.training.checkpoints import Checkpoints, Progress
@@ -36,6 +35,7 @@ from workbench.training.plan import Plan
 from workbench.training.report import Report
 from workbench.training.rows import Row, Rows
 from workbench.training.samples import Samples
+from workbench.training_config import TrainingConfig
 
 _RANKS_TOLD = 20
 """How often a run whose ranks move tells them."""

@@ -11,13 +11,13 @@ from typing import Any
 
 from transformers import AutoTokenizer
 
-from workbench.config import RunConfig, refuse
+from workbench.config import RunConfig
 from workbench.data.templates import templated
-from workbench.errors import WorkbenchError
+from workbench.errors import WorkbenchError, refuse
 from workbench.events import Finished, Phase, Resumed, Started
 from workbench.home import Home
 from workbench.models.fetch import local_folder, revision
-from workbench.records import Dataset
+from workbench.records.datasets import Dataset
 from workbench.runs.durable import write_whole
 from workbench.runs.folder import RunFolder
 from workbench.training.adapter import attach, count_parameters, write_adapter

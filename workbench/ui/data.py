@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import gradio as gr
 
-from workbench.config import DataConfig, RunConfig, TrainingConfig
+from workbench.config import DataConfig, RunConfig
+from workbench.training_config import TrainingConfig
 from workbench.ui.components.markup import markup
 
 if TYPE_CHECKING:

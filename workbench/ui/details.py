@@ -7,7 +7,7 @@ from typing import Any
 import gradio as gr
 
 from workbench.calculator.report import ParameterReport
-from workbench.config import METHODS
+from workbench.method import METHODS
 from workbench.ui.components.comparison import comparison_table
 from workbench.ui.components.count import sum_table
 from workbench.ui.components.form import Updates

@@ -14,9 +14,9 @@ import gradio as gr
 from gradio.components import Component
 from pydantic.fields import FieldInfo
 
-from workbench.config import METHODS
 from workbench.errors import Problem
-from workbench.records import Blueprint
+from workbench.method import METHODS
+from workbench.records.base_models import Blueprint
 from workbench.ui.components.form import Form, Updates
 from workbench.ui.components.targets import TARGETS, TargetPicker
 

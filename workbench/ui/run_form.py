@@ -12,12 +12,14 @@ import gradio as gr
 from gradio.components import Component
 from pydantic import ValidationError
 
-from workbench.config import METHODS, DataConfig, RunConfig, SamplesConfig, TrainingConfig
+from workbench.config import DataConfig, RunConfig, SamplesConfig
 from workbench.data.samples import samples
 from workbench.errors import Problem, WorkbenchError
+from workbench.method import METHODS
 from workbench.models.source import SOURCES
 from workbench.recipes import recipes
-from workbench.records import Blueprint
+from workbench.records.base_models import Blueprint
+from workbench.training_config import TrainingConfig
 from workbench.ui.components import dataset_card, model_card, problems
 from workbench.ui.components.form import Form, Updates
 from workbench.ui.components.markup import markup

@@ -31,6 +31,8 @@ STATIC = Path(__file__).with_name("static")
 SCRIPTS = ("data.js", "models.js", "count.js", "range_test.js", "runs.js", "playground.js", "system.js", "page.js")
 STYLES = (
     "workbench.css",
+    "tables.css",
+    "controls.css",
     "train.css",
     "data.css",
     "runs.css",

@@ -15,10 +15,10 @@ from workbench import config_file
 from workbench.calculator.device import Device, this_device
 from workbench.calculator.report import parameter_report
 from workbench.calculator.verdict import estimate
-from workbench.config import RunConfig, refuse
-from workbench.errors import WorkbenchError
+from workbench.config import RunConfig
+from workbench.errors import WorkbenchError, refuse
 from workbench.recipes import recipe, started_from
-from workbench.records import Blueprint
+from workbench.records.base_models import Blueprint
 from workbench.ui.components.count import count_panel, no_count
 from workbench.ui.components.form import Updates
 from workbench.ui.components.markup import markup

@@ -18,7 +18,8 @@ from fastapi.responses import JSONResponse
 from workbench import __version__
 from workbench.config import RunConfig
 from workbench.errors import Problem, WorkbenchError
-from workbench.records import Dataset, ParameterCount
+from workbench.records.base_models import ParameterCount
+from workbench.records.datasets import Dataset
 
 if TYPE_CHECKING:
     from workbench.services import Services

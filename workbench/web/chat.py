@@ -20,7 +20,8 @@ from workbench.errors import WorkbenchError
 from workbench.playground import Delta, PaneChoice, Sampling
 from workbench.protocol.chat import Comparison, Score
 from workbench.protocol.model_ids import BASE
-from workbench.records import Message, Record
+from workbench.records import Record
+from workbench.records.datasets import Message
 
 if TYPE_CHECKING:
     from workbench.services import Services

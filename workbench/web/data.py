@@ -15,14 +15,15 @@ from fastapi import APIRouter, Body, Depends, Query, Request
 from fastapi.responses import FileResponse, StreamingResponse
 from pydantic import ValidationError
 
-from workbench.config import DataConfig, RunConfig, TrainingConfig
+from workbench.config import DataConfig, RunConfig
 from workbench.data.arrivals import Arrival, Arrivals, Example
 from workbench.data.editing import STEP, STEPS, StepBase
 from workbench.data_room import DataRoom, Described, Entry, Figures, SeenRow, View
 from workbench.errors import WorkbenchError
 from workbench.field_problems import problems_of
 from workbench.formats import FORMATS, Layout
-from workbench.records import Dataset
+from workbench.records.datasets import Dataset
+from workbench.training_config import TrainingConfig
 from workbench.web.api import MissingError
 
 if TYPE_CHECKING:

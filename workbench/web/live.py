@@ -17,7 +17,8 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import run_in_threadpool
 
 from workbench.errors import WorkbenchError
-from workbench.records import MetricsDelta, Record, Run
+from workbench.records import Record
+from workbench.records.runs import MetricsDelta, Run
 from workbench.web.api import MissingError
 
 if TYPE_CHECKING:

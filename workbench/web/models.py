@@ -8,7 +8,7 @@ from fastapi import APIRouter, Body, Query
 
 from workbench.models.downloads import Download
 from workbench.models.search import HubModel
-from workbench.records import BaseModelCard
+from workbench.records.base_models import BaseModelCard
 
 if TYPE_CHECKING:
     from workbench.services import Services

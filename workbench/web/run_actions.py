@@ -11,7 +11,8 @@ from fastapi import APIRouter, Body, Query
 from pydantic import Field
 
 from workbench.errors import WorkbenchError
-from workbench.records import Record, Run
+from workbench.records import Record
+from workbench.records.runs import Run
 from workbench.runs.lanes import DeviceState
 from workbench.web.api import Config
 from workbench.web.runs import known_run

@@ -14,7 +14,8 @@ from pydantic import TypeAdapter
 from starlette.datastructures import Headers
 
 from workbench.errors import WorkbenchError
-from workbench.records import MetricsDelta, Record, Run
+from workbench.records import Record
+from workbench.records.runs import MetricsDelta, Run
 from workbench.runs.comparison import Comparison
 from workbench.runs.explanation import Explanation
 from workbench.web.api import MissingError

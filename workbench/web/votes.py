@@ -20,7 +20,7 @@ from fastapi.responses import Response, StreamingResponse
 from workbench.errors import WorkbenchError
 from workbench.playground.blind import BlindComparisons, BlindEvent, BlindRequest
 from workbench.playground.votes import CastVote, Preferences, Standing, Verdict, preference_rows, preferences, standing
-from workbench.records import Dataset
+from workbench.records.datasets import Dataset
 
 if TYPE_CHECKING:
     from workbench.services import Services

@@ -15,7 +15,7 @@ import orjson
 from workbench.data.files.lines import Chunk, Line, read_chunks
 from workbench.data.files.rows import Note, NumberedRow, quick_row
 from workbench.formats.wording import error, excerpt, warning
-from workbench.records import RowProblem
+from workbench.records.datasets import RowProblem
 
 _RESAVE = "Correct the line, or write the file with a JSON library."
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, BinaryIO, NamedTuple, Protocol
 
-from workbench.records import RowProblem
+from workbench.records.datasets import RowProblem
 
 ROW_LIMIT = 8 * 1024 * 1024
 """Longest row that is read, in bytes. The longest context there is takes about half of that."""

@@ -15,7 +15,7 @@ import orjson
 
 from workbench.data.files.rows import ROW_LIMIT, Note, NumberedRow
 from workbench.formats.wording import error
-from workbench.records import RowProblem
+from workbench.records.datasets import RowProblem
 
 _NOT_UTF8 = re.compile("[\udc80-\udcff]")
 _SAVE_AGAIN = "Save the table again as CSV in UTF-8."

@@ -10,8 +10,8 @@ from peft import get_peft_model
 from peft.tuners.lora import LoraLayer
 from torch import nn
 
-from workbench.config import Method
 from workbench.errors import Problem
+from workbench.method import Method
 from workbench.registry import Registry
 from workbench.training.studies.findings import Findings
 from workbench.training.studies.reading import Reading

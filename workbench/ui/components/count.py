@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from workbench.config import RunConfig
 from workbench.numbers import share, size
-from workbench.records import ParameterCount, ParameterGroup
+from workbench.records.base_models import ParameterCount, ParameterGroup
 
 FP32, BF16, ADAM = 4, 2, 8
 """Bytes a parameter takes: in the adapter's file, in a half-size one, and in AdamW's two moments."""

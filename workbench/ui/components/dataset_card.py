@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from workbench.numbers import size
-from workbench.records import Conversation, Dataset, RowProblem
+from workbench.records.datasets import Conversation, Dataset, RowProblem
 
 SHOWN_CHARACTERS = 280
 SHOWN_PROBLEMS = 12

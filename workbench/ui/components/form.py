@@ -14,8 +14,8 @@ import gradio as gr
 from gradio.components import Component
 from pydantic.fields import FieldInfo
 
-from workbench.config import Part
 from workbench.errors import Problem
+from workbench.part import Part
 
 WRONG = "lw-wrong"
 """The class of a field with a problem."""

@@ -7,7 +7,7 @@ from itertools import groupby
 
 from workbench.methods.parts import targetable
 from workbench.numbers import short, size
-from workbench.records import BaseModelCard, Blueprint
+from workbench.records.base_models import BaseModelCard, Blueprint
 
 
 def choice(card: BaseModelCard) -> tuple[str, str]:

@@ -10,7 +10,7 @@ from gradio.components import Component
 
 from workbench.methods.matching import ALL_LINEAR, is_all_linear, parse_targets
 from workbench.methods.parts import ATTENTION, MLP, PARTS, targetable
-from workbench.records import Blueprint
+from workbench.records.base_models import Blueprint
 from workbench.ui.components.form import Form, Updates, as_text
 from workbench.ui.components.markup import markup
 

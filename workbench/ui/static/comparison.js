@@ -1,16 +1,17 @@
 // Several runs beside each other: their curves, the settings in which they differ, and what those were worth.
 // The address says which runs and what of them is shown, so a link reopens the same comparison.
 
-import { get, Refusal } from "./api.js";
+import { get } from "./api.js";
 import { assign, colourOf, dashOf } from "./colours.js";
 import { parallelCoordinates, scatter } from "./comparison_plots.js";
 import { Curve, DEFAULTS } from "./curve.js";
 import { curveControls } from "./curve_controls.js";
-import { h, problemBox, setChildren, setText } from "./dom.js";
+import { h, setChildren, setText } from "./dom.js";
 import * as format from "./format.js";
 import { History } from "./history.js";
 import { Plot } from "./plot.js";
 import { Poll } from "./poll.js";
+import { tellRefusal } from "./refusal.js";
 import { valueText } from "./settings.js";
 import { isOver, statusMark } from "./status.js";
 
@@ -75,8 +76,7 @@ export class ComparisonView {
       if (grown.some(Boolean)) await this.curve.show(runs.map((run) => this.curveOf(run)));
       if (changed) await this.tell();
     } catch (error) {
-      if (!(error instanceof Refusal)) throw error;
-      setChildren(this.notice, problemBox("These runs cannot be compared", error.problems));
+      tellRefusal(this.notice, "These runs cannot be compared", error);
     }
   }
 

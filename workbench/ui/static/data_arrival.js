@@ -1,12 +1,13 @@
 // A file on its way into the library: how far its check is, what was found, as what it is read, and what to do with it.
 
-import { get, post, remove, Refusal } from "./api.js";
+import { get, post, remove } from "./api.js";
 import { showDone } from "./data_library.js";
 import { ColumnForm } from "./data_columns.js";
 import { problemGroups } from "./data_problems.js";
 import { h, problemBox, select, setChildren, setText } from "./dom.js";
 import * as format from "./format.js";
 import { Poll } from "./poll.js";
+import { attempt, tellRefusal } from "./refusal.js";
 
 const BUSY_MS = 400;
 
@@ -44,8 +45,9 @@ export class ArrivalView {
       if (!settled) this.showProgress(arrival);
       this.over = settled;
     } catch (error) {
+      tellRefusal(this.notice, "This file cannot be shown", error);
       this.over = true;
-      this.refuse(error, "This file cannot be shown");
+      this.bar.hidden = true;
     }
   }
 
@@ -130,7 +132,7 @@ export class ArrivalView {
   }
 
   async readAs(layout) {
-    await this.attempt("The rows cannot be read like this", async () => {
+    await attempt(this.notice, "The rows cannot be read like this", async () => {
       await post(`arrivals/${this.id}/check`, { layout });
       this.over = false;
       setChildren(this.notice);
@@ -139,31 +141,17 @@ export class ArrivalView {
   }
 
   async take() {
-    await this.attempt("The dataset was not added", async () => {
+    await attempt(this.notice, "The dataset was not added", async () => {
       const dataset = await post(`arrivals/${this.id}/take`);
       this.go(`?dataset=${dataset.id}`);
     });
   }
 
   async drop() {
-    await this.attempt("The file was not discarded", async () => {
+    await attempt(this.notice, "The file was not discarded", async () => {
       await remove(`arrivals/${this.id}`);
       this.go("");
     });
-  }
-
-  async attempt(heading, act) {
-    try {
-      await act();
-    } catch (error) {
-      this.refuse(error, heading);
-    }
-  }
-
-  refuse(error, heading) {
-    if (!(error instanceof Refusal)) throw error;
-    this.bar.hidden = true;
-    setChildren(this.notice, problemBox(heading, error.problems));
   }
 }
 

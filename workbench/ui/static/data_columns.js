@@ -1,8 +1,9 @@
 // Which column is which, for rows of no known format, with the first rows read like that beside the choice.
 
-import { post, Refusal } from "./api.js";
+import { post } from "./api.js";
 import { h, problemBox, setChildren } from "./dom.js";
 import { turnList } from "./data_turns.js";
+import { tellRefusal } from "./refusal.js";
 
 const PARTS = [["", "not used"], ["question", "question"], ["answer", "answer"], ["system", "system prompt"]];
 
@@ -60,8 +61,7 @@ export class ColumnForm {
       const [first] = await post(`arrivals/${this.arrival}/examples`, { layout });
       setChildren(this.example, first.conversation ? turnList(first.conversation) : problemBox("The first row cannot be used like this", first.problems));
     } catch (error) {
-      if (!(error instanceof Refusal)) throw error;
-      setChildren(this.example, problemBox("These columns cannot be read", error.problems));
+      tellRefusal(this.example, "These columns cannot be read", error);
     }
   }
 }

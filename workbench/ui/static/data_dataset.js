@@ -1,12 +1,13 @@
 // One dataset: as what it is looked at, its rows as the model will see them, its figures, its problems, its edits.
 
-import { get, post, remove, Refusal } from "./api.js";
+import { get, post, remove } from "./api.js";
 import { EditPanel } from "./data_edit.js";
 import { FiguresPanel } from "./data_figures.js";
 import { problemGroups } from "./data_problems.js";
 import { RowPanel } from "./data_row.js";
-import { confirmed, h, problemBox, setChildren, setText } from "./dom.js";
+import { confirmed, h, setChildren, setText } from "./dom.js";
 import * as format from "./format.js";
+import { attempt, tellRefusal } from "./refusal.js";
 
 const SETTINGS = ["train_on", "chat_template", "max_length", "validation_share", "batch_size"];
 const TYPING_MS = 350;
@@ -20,7 +21,7 @@ export class DatasetView {
     this.line = h("p", { class: "lw-line" });
     this.buttons = h("div", { class: "lw-buttons" });
     this.notice = h("div", {});
-    this.settings = h("div", { class: "lw-fields lw-settings" });
+    this.settings = h("div", { class: "lw-fields" });
     this.body = h("div", { class: "lw-data" }, h("p", { class: "lw-note" }, "Loading the dataset…"));
     this.element = h("article", { class: "lw-data" },
       h("a", { href: "./data", class: "lw-back" }, "All datasets"),
@@ -34,7 +35,7 @@ export class DatasetView {
       Object.assign(this, { described, choices, cards });
     } catch (error) {
       setChildren(this.body);
-      this.refuse(error, "This dataset cannot be shown");
+      tellRefusal(this.notice, "This dataset cannot be shown", error);
       return;
     }
     this.build();
@@ -169,26 +170,24 @@ export class DatasetView {
     if (!target?.get("line") || target.get("dataset") !== this.id) return;
     event.preventDefault();
     event.stopPropagation();
-    try {
+    await attempt(this.notice, "That row cannot be shown", async () => {
       const { index } = await get(`datasets/${this.id}/places/${target.get("line")}`);
       this.row.look(index, this.view);
       this.row.element.scrollIntoView({ block: "start" });
-    } catch (error) {
-      this.refuse(error, "That row cannot be shown");
-    }
+    });
   }
 
   // --- changes ------------------------------------------------------------------------------------------------------
 
   async edit(step) {
-    await this.attempt("The dataset was not changed", async () => {
+    await attempt(this.notice, "The dataset was not changed", async () => {
       const { id } = await post(`datasets/${this.id}/edits`, step);
       this.go(`?dataset=${id}`);
     });
   }
 
   async undo() {
-    await this.attempt("The edit was not undone", async () => {
+    await attempt(this.notice, "The edit was not undone", async () => {
       const { id } = await post(`datasets/${this.id}/undo`);
       this.go(`?dataset=${id}`);
     });
@@ -198,24 +197,10 @@ export class DatasetView {
     const { dataset } = this.described.entry;
     const consequence = "Its rows and the file it came from are deleted from this machine. This cannot be undone.";
     if (!(await confirmed(`Remove “${dataset.name}”?`, consequence, "Remove"))) return;
-    await this.attempt("The dataset was not removed", async () => {
+    await attempt(this.notice, "The dataset was not removed", async () => {
       await remove(`datasets/${this.id}`);
       this.go("");
     });
-  }
-
-  async attempt(heading, act) {
-    try {
-      await act();
-    } catch (error) {
-      this.refuse(error, heading);
-    }
-  }
-
-  refuse(error, heading) {
-    if (!(error instanceof Refusal)) throw error;
-    setChildren(this.notice, problemBox(heading, error.problems));
-    this.notice.scrollIntoView({ block: "nearest" });
   }
 }
 

@@ -1,11 +1,12 @@
 // A dataset in figures: its lengths against the max length, what an epoch takes, and the warnings that save a run.
 
-import { get, Refusal } from "./api.js";
+import { get } from "./api.js";
 import { problemGroups } from "./data_problems.js";
-import { h, problemBox, setChildren } from "./dom.js";
+import { h, setChildren } from "./dom.js";
 import * as format from "./format.js";
 import { histogram } from "./histogram.js";
 import { Poll } from "./poll.js";
+import { tellRefusal } from "./refusal.js";
 
 const COUNTING_MS = 700;
 const FIRST_WORDS = 10;
@@ -45,10 +46,9 @@ export class FiguresPanel {
       const figures = await get(`datasets/${this.dataset.id}/figures?${new URLSearchParams(this.view)}`);
       if (poll === this.poll) this.show(figures);
     } catch (error) {
-      if (!(error instanceof Refusal)) throw error;
+      tellRefusal(this.counted, "The tokens cannot be counted", error);
       this.over = true;
       setChildren(this.status);
-      setChildren(this.counted, problemBox("The tokens cannot be counted", error.problems));
     }
   }
 
@@ -126,7 +126,7 @@ function fileFigures(statistics, linkTo, unit) {
 
 function firstWords(words) {
   const most = words[0]?.[1] ?? 1;
-  return h("div", {}, h("h3", {}, "Answers begin with"), h("table", { class: "lw-bars" }, h("tbody", {}, ...words.slice(0, FIRST_WORDS).map(([text, rows]) =>
+  return h("div", {}, h("h3", {}, "Answers begin with"), h("table", { class: "lw-bar-table" }, h("tbody", {}, ...words.slice(0, FIRST_WORDS).map(([text, rows]) =>
     h("tr", {}, h("th", { scope: "row" }, text || "nothing"), h("td", { class: "lw-bar-cell" }, h("span", { class: "lw-hbar", style: `width: ${(100 * rows) / most}%` })), h("td", { class: "lw-figure" }, format.whole(rows)))))));
 }
 

@@ -1,11 +1,11 @@
 // The library: every dataset with where it comes from and who uses it, and the ways to add one.
 
-import { get, post, remove, Refusal } from "./api.js";
-import { confirmed, h, problemBox, setChildren } from "./dom.js";
+import { get, post, remove } from "./api.js";
+import { confirmed, h, setChildren } from "./dom.js";
+import { fileDrop } from "./file_drop.js";
 import * as format from "./format.js";
+import { attempt, tellRefusal } from "./refusal.js";
 import { upload } from "./upload.js";
-
-const FILES = ".jsonl,.json,.ndjson,.csv,.tsv,.parquet,.gz,.txt";
 
 export class LibraryView {
   /** @param {(search: string) => void} go shows another view of the page */
@@ -35,42 +35,22 @@ export class LibraryView {
       setChildren(this.list, table(entries, (entry) => this.remove(entry)));
       setChildren(this.waiting, arrivals.length ? waitingPanel(arrivals) : null);
     } catch (error) {
-      this.refuse(error, "The library cannot be shown");
+      tellRefusal(this.notice, "The library cannot be shown", error);
     }
   }
 
   // --- adding -------------------------------------------------------------------------------------------------------
 
   addPanel() {
-    const input = h("input", { type: "file", accept: FILES, class: "lw-hidden-file", id: "lw-file", "aria-label": "Choose a file" });
-    input.addEventListener("change", () => input.files[0] && this.send(input.files[0]));
     this.source = h("input", { type: "text", maxlength: "1000", placeholder: "Where the rows come from" });
     this.licence = h("input", { type: "text", maxlength: "200", placeholder: "Such as CC-BY-4.0" });
     this.progress = h("div", { role: "status" });
-    const zone = h("div", { class: "lw-drop" },
-      h("p", {}, h("strong", {}, "Drop a file here")),
-      h("p", { class: "lw-note" }, "JSONL, a JSON list, CSV, TSV or Parquet; gzipped too."),
-      h("label", { class: "lw-button lw-primary", for: "lw-file" }, "Choose a file"), input,
+    const wanted = { id: "lw-file", what: "a file", help: "JSONL, a JSON list, CSV, TSV or Parquet; gzipped too.", kind: "lw-primary" };
+    const zone = fileDrop(wanted, (file) => this.send(file),
       h("details", { class: "lw-more" }, h("summary", {}, "Source and licence"),
         h("div", { class: "lw-fields" }, field("Source", this.source), field("Licence", this.licence))),
       this.progress);
-    this.dropOn(zone);
     return h("section", { class: "lw-panel lw-add" }, h("h2", {}, "Add a dataset"), h("div", { class: "lw-two" }, zone, this.hubForm()));
-  }
-
-  dropOn(zone) {
-    const over = (event) => {
-      event.preventDefault();
-      zone.classList.add("lw-over");
-    };
-    zone.addEventListener("dragenter", over);
-    zone.addEventListener("dragover", over);
-    zone.addEventListener("dragleave", () => zone.classList.remove("lw-over"));
-    zone.addEventListener("drop", (event) => {
-      event.preventDefault();
-      zone.classList.remove("lw-over");
-      if (event.dataTransfer.files[0]) this.send(event.dataTransfer.files[0]);
-    });
   }
 
   async send(file) {
@@ -80,13 +60,11 @@ export class LibraryView {
     const cancel = h("button", { class: "lw-button", onclick: () => this.sending.abort() }, "Cancel");
     setChildren(this.progress, h("p", { class: "lw-line" }, `Sending ${file.name}, ${format.size(file.size)}`), bar, cancel);
     const query = new URLSearchParams({ name: file.name, source: this.source.value, licence: this.licence.value });
-    try {
+    await attempt(this.notice, `${file.name} was not added`, async () => {
       const arrival = await upload(`arrivals?${query}`, file, (done) => showDone(bar, done), this.sending.signal);
-      this.go(`?arrival=${arrival.id}`);
-    } catch (error) {
-      setChildren(this.progress);
-      if (error.name !== "AbortError") this.refuse(error, `${file.name} was not added`);
-    }
+      if (arrival) this.go(`?arrival=${arrival.id}`);
+    });
+    setChildren(this.progress);
   }
 
   hubForm() {
@@ -101,11 +79,9 @@ export class LibraryView {
       event.preventDefault();
       const part = (mark, text) => (text.trim() ? mark + text.trim() : "");
       const reference = `hub:${name.value.trim()}${part("@", config.value)}${part(":", split.value)}`;
-      try {
+      await attempt(this.notice, "The dataset was not fetched", async () => {
         this.go(`?arrival=${(await post("arrivals/hub", { reference })).id}`);
-      } catch (error) {
-        this.refuse(error, "The dataset was not fetched");
-      }
+      });
     });
     return form;
   }
@@ -115,19 +91,11 @@ export class LibraryView {
   async remove({ dataset }) {
     const consequence = "Its rows and the file it came from are deleted from this machine. This cannot be undone.";
     if (!(await confirmed(`Remove “${dataset.name}”?`, consequence, "Remove"))) return;
-    try {
+    await attempt(this.notice, "The dataset was not removed", async () => {
       await remove(`datasets/${dataset.id}`);
       setChildren(this.notice);
       await this.refresh();
-    } catch (error) {
-      this.refuse(error, "The dataset was not removed");
-    }
-  }
-
-  refuse(error, heading) {
-    if (!(error instanceof Refusal)) throw error;
-    setChildren(this.notice, problemBox(heading, error.problems));
-    this.notice.scrollIntoView({ block: "nearest" });
+    });
   }
 }
 

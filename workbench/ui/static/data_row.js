@@ -1,9 +1,10 @@
 // One row as the model will see it: its tokens, which of them are trained, and where it is cut.
 
-import { get, Refusal } from "./api.js";
+import { get } from "./api.js";
 import { turnList } from "./data_turns.js";
 import { h, problemBox, setChildren, setText } from "./dom.js";
 import { whole } from "./format.js";
+import { tellRefusal } from "./refusal.js";
 
 const SLOW_MS = 1500;
 
@@ -79,9 +80,8 @@ export class RowPanel {
 
   refuse(error) {
     clearTimeout(this.slow);
-    if (!(error instanceof Refusal)) throw error;
+    tellRefusal(this.tokens, "This row cannot be shown", error);
     setText(this.facts, "");
-    setChildren(this.tokens, problemBox("This row cannot be shown", error.problems));
   }
 }
 

@@ -1,10 +1,11 @@
 // <lw-models>: searching the Hugging Face hub for a base model.
 // <lw-download reference="…">: fetching the chosen one, with its progress and a way to stop.
 
-import { get, post, Refusal, request } from "./api.js";
+import { get, post, request } from "./api.js";
 import { h, problemBox, setChildren, setText } from "./dom.js";
 import { size, whole } from "./format.js";
 import { Poll } from "./poll.js";
+import { tellRefusal } from "./refusal.js";
 import { tell } from "./tell.js";
 
 const PAUSE = 700;
@@ -28,8 +29,7 @@ class ModelSearch extends HTMLElement {
       const models = await get(`models/search?query=${encodeURIComponent(words)}`);
       setChildren(this.found, models.length ? table(models) : nothing(words));
     } catch (error) {
-      if (!(error instanceof Refusal)) throw error;
-      setChildren(this.found, problemBox("Nothing was found", error.problems));
+      tellRefusal(this.found, "Nothing was found", error);
     }
   }
 }

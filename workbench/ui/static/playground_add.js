@@ -5,6 +5,7 @@ import { h, problemBox, setChildren, setText } from "./dom.js";
 import { size } from "./format.js";
 import { Seat } from "./playground_lineup.js";
 import { dialog } from "./playground_shelf.js";
+import { attempt, tellRefusal } from "./refusal.js";
 
 const KINDS = [
   { kind: "folder", title: "An adapter in a folder of the server’s machine", label: "Folder", help: "The folder that holds adapter_config.json.", adapter: true },
@@ -110,8 +111,7 @@ class AddForm {
       const all = await get("adapters");
       setChildren(this.list, all.length ? [h("h3", { class: "lw-added-title" }, "Added before"), h("ul", { class: "lw-shelf" }, ...all.map((added) => this.item(added)))] : null);
     } catch (error) {
-      if (!(error instanceof Refusal)) throw error;
-      setChildren(this.list, problemBox("What was added cannot be listed", error.problems));
+      tellRefusal(this.list, "What was added cannot be listed", error);
     }
   }
 
@@ -122,13 +122,10 @@ class AddForm {
   }
 
   async drop(added) {
-    try {
+    await attempt(this.notice, "It was not removed", async () => {
       await remove(`adapters/${added.id}`);
       this.lineup.setChoices(await get("chat/choices"));
       await this.showAdded();
-    } catch (error) {
-      if (!(error instanceof Refusal)) throw error;
-      setChildren(this.notice, problemBox("It was not removed", error.problems));
-    }
+    });
   }
 }

@@ -1,12 +1,13 @@
 // Batch: many prompts put to all who were chosen, and what their answers come to. A batch lives on the server; the
 // address names the one that is looked at, so that a reload or another page finds it where it is.
 
-import { get, remove, Refusal } from "./api.js";
-import { confirmed, h, problemBox, setChildren } from "./dom.js";
+import { get, remove } from "./api.js";
+import { confirmed, h, setChildren } from "./dom.js";
 import { moment, whole } from "./format.js";
 import { BatchForm } from "./playground_batch_form.js";
 import { BatchView } from "./playground_batch_view.js";
 import { nameOf, statusOf } from "./playground_batch_words.js";
+import { attempt, tellRefusal } from "./refusal.js";
 
 /** The mode, as `playground_modes.js` says what one is. */
 export const mode = (lineup) => new Batches(lineup);
@@ -59,7 +60,7 @@ class Batches {
     try {
       setChildren(this.past, this.table(await get("batches")));
     } catch (error) {
-      this.refuse(error, "The batches cannot be shown");
+      tellRefusal(this.notice, "The batches cannot be shown", error);
     }
   }
 
@@ -85,17 +86,10 @@ class Batches {
 
   async drop(batch) {
     if (!(await confirmed(`Remove “${nameOf(batch)}”?`, "Its prompts and answers are deleted from this machine. This cannot be undone.", "Remove"))) return;
-    try {
+    await attempt(this.notice, "The batch was not removed", async () => {
       await remove(`batches/${batch.id}`);
       setChildren(this.notice);
       await this.list();
-    } catch (error) {
-      this.refuse(error, "The batch was not removed");
-    }
-  }
-
-  refuse(error, heading) {
-    if (!(error instanceof Refusal)) throw error;
-    setChildren(this.notice, problemBox(heading, error.problems));
+    });
   }
 }

@@ -2,11 +2,11 @@
 
 import { get, post, Refusal } from "./api.js";
 import { h, select, setChildren, setText } from "./dom.js";
+import { fileDrop } from "./file_drop.js";
 import { size, whole } from "./format.js";
 import { upload } from "./upload.js";
 
 const KINDS = [["file", "A prompt file"], ["dataset", "A dataset"], ["run", "Rows that a run held out"]];
-const FILES = ".jsonl,.ndjson,.json,.csv,.tsv,.txt,.parquet,.gz";
 const HELP = "Text with a prompt a line, JSONL, a JSON list, CSV, TSV or Parquet; with answers to measure against, or without.";
 
 export class SourceForm {
@@ -31,7 +31,7 @@ export class SourceForm {
     this.kind = kind;
     this.switches.forEach((button, place) => button.setAttribute("aria-pressed", String(KINDS[place][0] === kind)));
     this.forget();
-    if (kind === "file") setChildren(this.place, this.fileField());
+    if (kind === "file") setChildren(this.place, fileDrop({ id: "lw-prompt-file", what: "a prompt file", help: HELP }, (file) => this.send(file)));
     else await this.attempt(async () => setChildren(this.place, kind === "dataset" ? await this.datasetField() : await this.runField()));
   }
 
@@ -44,31 +44,11 @@ export class SourceForm {
     this.onchange();
   }
 
-  fileField() {
-    const input = h("input", { type: "file", accept: FILES, class: "lw-hidden-file", id: "lw-prompt-file", "aria-label": "Choose a prompt file" });
-    input.addEventListener("change", () => input.files[0] && this.send(input.files[0]));
-    const zone = h("div", { class: "lw-drop" }, h("p", {}, h("strong", {}, "Drop a prompt file here")), h("p", { class: "lw-note" }, HELP),
-      h("label", { class: "lw-button", for: "lw-prompt-file" }, "Choose a file"), input);
-    const over = (event) => {
-      event.preventDefault();
-      zone.classList.add("lw-over");
-    };
-    zone.addEventListener("dragenter", over);
-    zone.addEventListener("dragover", over);
-    zone.addEventListener("dragleave", () => zone.classList.remove("lw-over"));
-    zone.addEventListener("drop", (event) => {
-      event.preventDefault();
-      zone.classList.remove("lw-over");
-      if (event.dataTransfer.files[0]) this.send(event.dataTransfer.files[0]);
-    });
-    return zone;
-  }
-
   async send(file) {
     this.forget();
     setChildren(this.told, h("p", { class: "lw-note" }, `Reading ${file.name}, ${size(file.size)}…`));
     await this.attempt(async () => {
-      const found = await upload(`batches/prompts?${new URLSearchParams({ name: file.name })}`, file, () => {});
+      const found = await upload(`batches/prompts?${new URLSearchParams({ name: file.name })}`, file);
       this.id = found.id;
       this.tell(found);
     });

@@ -1,8 +1,9 @@
 // The answers of a batch, a prompt a row and a pane a column: searched, narrowed down, a page at a time.
 
-import { get, Refusal } from "./api.js";
-import { h, problemBox, select, setChildren, setText } from "./dom.js";
+import { get } from "./api.js";
+import { h, select, setChildren, setText } from "./dom.js";
 import { whole } from "./format.js";
+import { tellRefusal } from "./refusal.js";
 
 const PAGE = 10;
 const SHOWS = [["all", "All prompts"], ["different", "Answers that differ"], ["errors", "Failed answers"]];
@@ -49,8 +50,7 @@ export class BatchTable {
       this.earlier.disabled = this.skip === 0;
       this.later.disabled = this.skip + rows.length >= found;
     } catch (error) {
-      if (!(error instanceof Refusal)) throw error;
-      setChildren(this.body, problemBox("The answers cannot be shown", error.problems));
+      tellRefusal(this.body, "The answers cannot be shown", error);
     }
   }
 

@@ -8,6 +8,7 @@ import { ScoringForm } from "./playground_batch_scoring.js";
 import { BatchTable } from "./playground_batch_table.js";
 import { nameOf, statusOf, timeWords } from "./playground_batch_words.js";
 import { Poll } from "./poll.js";
+import { attempt, tellRefusal } from "./refusal.js";
 
 const WORKING_MS = 1000;
 const FILES = [["md", "Report"], ["csv", "CSV"], ["jsonl", "JSONL"]];
@@ -49,7 +50,7 @@ export class BatchView {
       this.drawn = drawn;
     } catch (error) {
       this.working = false;
-      this.refuse(error, "This batch cannot be shown");
+      tellRefusal(this.notice, "This batch cannot be shown", error);
     }
   }
 
@@ -78,12 +79,10 @@ export class BatchView {
   }
 
   async act(what, body = {}) {
-    try {
+    await attempt(this.notice, "This was not done", async () => {
       this.working = (await post(`batches/${this.id}/${what}`, body)).status === "running";
       setChildren(this.notice);
-    } catch (error) {
-      this.refuse(error, "This was not done");
-    }
+    });
     await this.poll.now();
   }
 
@@ -123,11 +122,6 @@ export class BatchView {
     this.drawFigures(h("form", { class: "lw-panel lw-batches", novalidate: "", onsubmit: keep }, form.element, h("div", { class: "lw-buttons" },
       h("button", { class: "lw-button lw-primary", type: "submit" }, "Compute these"), h("button", { class: "lw-button", type: "button", onclick: over }, "Give up"))));
     form.element.querySelector("input").focus();
-  }
-
-  refuse(error, heading) {
-    if (!(error instanceof Refusal)) throw error;
-    setChildren(this.notice, problemBox(heading, error.problems));
   }
 }
 

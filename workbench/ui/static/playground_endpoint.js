@@ -1,8 +1,9 @@
 // How the user's own programs reach the same models: address, key and snippets, in a disclosure that asks when it is opened.
 
-import { get, Refusal } from "./api.js";
-import { h, problemBox, setChildren } from "./dom.js";
+import { get } from "./api.js";
+import { h, setChildren } from "./dom.js";
 import { copyButton } from "./pane_tools.js";
+import { tellRefusal } from "./refusal.js";
 
 const HIDDEN = "•".repeat(16);
 
@@ -19,8 +20,7 @@ async function show(body) {
     const facts = await get("endpoint");
     setChildren(body, ...parts(facts));
   } catch (error) {
-    if (!(error instanceof Refusal)) throw error;
-    setChildren(body, problemBox("The endpoint cannot be shown", error.problems));
+    tellRefusal(body, "The endpoint cannot be shown", error);
   }
 }
 

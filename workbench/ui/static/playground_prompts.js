@@ -2,8 +2,9 @@
 
 import { get, post, remove, request, Refusal } from "./api.js";
 import { ask } from "./dialog.js";
-import { h, problemBox, setChildren } from "./dom.js";
+import { h, setChildren } from "./dom.js";
 import { dialog } from "./playground_shelf.js";
+import { attempt } from "./refusal.js";
 
 const SHOWN = 90;
 
@@ -52,16 +53,11 @@ export class PromptPicker {
 
   item(set, close) {
     const notice = h("div", {});
-    const forget = async () => {
-      try {
-        await remove(`prompt-sets/${set.id}`);
-        row.remove();
-        await this.load();
-      } catch (error) {
-        if (!(error instanceof Refusal)) throw error;
-        setChildren(notice, problemBox("It was not deleted", error.problems));
-      }
-    };
+    const forget = () => attempt(notice, "It was not deleted", async () => {
+      await remove(`prompt-sets/${set.id}`);
+      row.remove();
+      await this.load();
+    });
     const tools = set.bundled ? [h("span", { class: "lw-note" }, "comes with the workbench")] : [
       h("button", { class: "lw-quiet-action", "aria-label": `Edit ${set.name}`, onclick: () => close(this.edit(set, set.prompts)) }, "Edit"),
       h("button", { class: "lw-quiet-action lw-shelf-drop", "aria-label": `Delete ${set.name}`, onclick: forget }, "Delete")];

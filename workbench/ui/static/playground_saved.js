@@ -1,10 +1,11 @@
 // The conversation's name and its file: save, open, rename, delete; and what survives a reload of an unsaved one.
 
-import { get, post, remove, request, Refusal } from "./api.js";
+import { get, post, remove, request } from "./api.js";
 import { ask } from "./dialog.js";
-import { confirmed, h, problemBox, setChildren, setText } from "./dom.js";
+import { confirmed, h, setChildren, setText } from "./dom.js";
 import { copy } from "./pane_tools.js";
 import { openConversation } from "./playground_shelf.js";
+import { attempt, tellRefusal } from "./refusal.js";
 
 const SETTLED_MS = 600;
 const DRAFT = "lora-workbench-conversation";
@@ -60,12 +61,14 @@ export class SavedBar {
       keepDraft(this.chat.snapshot());
       return;
     }
-    await this.attempt("The conversation was not saved", async () => {
+    try {
       const body = { revision: this.saved.revision, conversation: this.chat.snapshot() };
       const kept = await (await request(`conversations/${this.saved.id}`, { method: "PUT", body })).json();
       this.saved.revision = kept.revision;
       setChildren(this.notice);
-    });
+    } catch (error) {
+      tellRefusal(this.notice, "The conversation was not saved", error);
+    }
   }
 
   async keep() {
@@ -92,7 +95,7 @@ export class SavedBar {
 
   async drop() {
     if (!(await confirmed(`Delete “${this.saved.name}”?`, "What was said stays on the page until you leave it.", "Delete"))) return;
-    await this.attempt("The conversation was not deleted", async () => {
+    await attempt(this.notice, "The conversation was not deleted", async () => {
       await remove(`conversations/${this.saved.id}`);
       this.becomes(null);
     });
@@ -105,7 +108,7 @@ export class SavedBar {
 
   /** Bring the saved conversation `id` onto the page. */
   async show(id) {
-    await this.attempt("This conversation cannot be opened", async () => {
+    await attempt(this.notice, "This conversation cannot be opened", async () => {
       const saved = await get(`conversations/${id}`);
       this.chat.restore(saved);
       this.becomes(saved);
@@ -116,15 +119,6 @@ export class SavedBar {
     await copy(window.location.href);
     setText(button, "Link copied");
     setTimeout(() => setText(button, "Copy link"), 1500);
-  }
-
-  async attempt(heading, act) {
-    try {
-      await act();
-    } catch (error) {
-      if (!(error instanceof Refusal)) throw error;
-      setChildren(this.notice, problemBox(heading, error.problems));
-    }
   }
 }
 

@@ -1,8 +1,9 @@
 // Dialogs over what is kept: choosing a saved conversation, and the prompt sets.
 
-import { get, remove, Refusal } from "./api.js";
-import { h, problemBox, setChildren } from "./dom.js";
+import { get, remove } from "./api.js";
+import { h, setChildren } from "./dom.js";
 import * as format from "./format.js";
+import { tellRefusal } from "./refusal.js";
 
 /**
  * A dialog called `title` that `build(body, close, buttons)` fills; `close(result)` ends it, and `buttons` may get more.
@@ -34,8 +35,7 @@ export function openConversation() {
       const all = await get("conversations");
       setChildren(body, all.length ? h("ul", { class: "lw-shelf" }, ...all.map((saved) => item(saved, close))) : h("p", { class: "lw-note" }, "Nothing is saved yet. Ask something, then press Save."));
     } catch (error) {
-      if (!(error instanceof Refusal)) throw error;
-      setChildren(body, problemBox("They cannot be listed", error.problems));
+      tellRefusal(body, "They cannot be listed", error);
     }
   });
 }

@@ -2,8 +2,9 @@
 // server alone: nothing that could tell comes to this page before.
 
 import { post, Refusal, stream } from "./api.js";
-import { h, problemBox, setChildren, setText } from "./dom.js";
+import { h, setChildren, setText } from "./dom.js";
 import { StandingView } from "./playground_votes_standing.js";
+import { tellRefusal } from "./refusal.js";
 
 /** The mode, as `playground_modes.js` says what one is. */
 export const mode = (lineup) => new Blind(lineup);
@@ -150,8 +151,7 @@ class Blind {
   failed(error) {
     for (const side of Object.values(this.sides)) side.say(NOTHING, true);
     if (error.name === "AbortError") return;
-    if (!(error instanceof Refusal)) throw error;
-    setChildren(this.notice, problemBox("No answers", error.problems));
+    tellRefusal(this.notice, "No answers", error);
   }
 
   async vote(verdict) {
@@ -168,8 +168,7 @@ class Blind {
       this.again.focus({ preventScroll: true });
       await this.standing.refresh();
     } catch (error) {
-      if (!(error instanceof Refusal)) throw error;
-      setChildren(this.notice, problemBox("The vote was not kept", error.problems));
+      tellRefusal(this.notice, "The vote was not kept", error);
     }
   }
 

@@ -1,9 +1,10 @@
 // What the votes say: ratings with their intervals, win rates of pairs, and the votes as a preference dataset.
 
-import { get, post, Refusal } from "./api.js";
-import { h, problemBox, select, setChildren } from "./dom.js";
+import { get, post } from "./api.js";
+import { h, select, setChildren } from "./dom.js";
 import { whole } from "./format.js";
 import { intervalBar, scaleOf } from "./playground_votes_interval.js";
+import { attempt, tellRefusal } from "./refusal.js";
 
 const CENTRE = 1000;
 
@@ -28,8 +29,7 @@ export class StandingView {
       this.drawFilter(all);
       this.draw(told, count);
     } catch (error) {
-      if (!(error instanceof Refusal)) throw error;
-      setChildren(this.body, problemBox("The votes cannot be shown", error.problems));
+      tellRefusal(this.body, "The votes cannot be shown", error);
     }
   }
 
@@ -69,15 +69,11 @@ export class StandingView {
 
   async keep(button) {
     button.disabled = true;
-    try {
+    await attempt(this.notice, "The votes were not added", async () => {
       const dataset = await post(`votes/dataset?${this.query()}`, {});
       setChildren(this.notice, h("p", { class: "lw-note" }, `${whole(dataset.rows)} rows are in the library: `, h("a", { href: `./data?dataset=${dataset.id}` }, "open the dataset")));
-    } catch (error) {
-      if (!(error instanceof Refusal)) throw error;
-      setChildren(this.notice, problemBox("The votes were not added", error.problems));
-    } finally {
-      button.disabled = false;
-    }
+    });
+    button.disabled = false;
   }
 }
 

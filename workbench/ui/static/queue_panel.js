@@ -1,8 +1,9 @@
 // The queue and the devices it feeds: order by buttons, pause, and how many runs may share a device.
 
-import { get, Refusal, request } from "./api.js";
-import { h, problemBox, setChildren, setText } from "./dom.js";
+import { get, request } from "./api.js";
+import { h, setChildren, setText } from "./dom.js";
 import * as format from "./format.js";
+import { attempt } from "./refusal.js";
 
 const MOST_SLOTS = 16;
 
@@ -63,14 +64,11 @@ export class QueuePanel {
   }
 
   async send(method, path, body) {
-    try {
+    await attempt(this.notice, "The queue was not changed", async () => {
       this.show(await (await request(path, { method, body })).json());
       setChildren(this.notice);
       this.changed();
-    } catch (error) {
-      if (!(error instanceof Refusal)) throw error;
-      setChildren(this.notice, problemBox("The queue was not changed", error.problems));
-    }
+    });
   }
 }
 

@@ -1,9 +1,10 @@
 // <lw-range-test test="ID">: a search for a learning rate: how far it is, its curve, what it suggests.
 
-import { get, post, Refusal } from "./api.js";
+import { get, post } from "./api.js";
 import { h, problemBox, setChildren, setText } from "./dom.js";
 import { Plot, styled, themed } from "./plot.js";
 import { Poll } from "./poll.js";
+import { attempt, tellRefusal } from "./refusal.js";
 
 const PAUSE = 700;
 
@@ -39,8 +40,7 @@ class RangeTest extends HTMLElement {
     try {
       this.show(await get(`range-tests/${this.getAttribute("test")}`));
     } catch (error) {
-      if (!(error instanceof Refusal)) throw error;
-      setChildren(this.result, problemBox("The search cannot be followed", error.problems));
+      tellRefusal(this.result, "The search cannot be followed", error);
     }
   }
 
@@ -60,14 +60,10 @@ class RangeTest extends HTMLElement {
 
   async stop() {
     this.stopButton.disabled = true;
-    try {
+    await attempt(this.result, "The search was not stopped", async () => {
       this.show(await post(`range-tests/${this.test?.id ?? this.getAttribute("test")}/stop`));
-    } catch (error) {
-      if (!(error instanceof Refusal)) throw error;
-      setChildren(this.result, problemBox("The search was not stopped", error.problems));
-    } finally {
-      this.stopButton.disabled = false;
-    }
+    });
+    this.stopButton.disabled = false;
     this.poll.now();
   }
 }

@@ -4,10 +4,11 @@ import { get, post, remove, request } from "./api.js";
 import { ask } from "./dialog.js";
 import { confirmed, h, setChildren } from "./dom.js";
 import * as format from "./format.js";
+import { attempt } from "./refusal.js";
 import { isActive, isOver } from "./status.js";
 
 export class RunActions {
-  /** @param host `{ go(query), show(run), refuse(error, heading) }` */
+  /** @param host `{ go(query), show(run), notice }`, the last the place where refusals are told */
   constructor(host) {
     this.host = host;
     this.element = h("div", { class: "lw-buttons" });
@@ -57,16 +58,12 @@ export class RunActions {
     return h("button", { class: `lw-button ${kind}`, onclick: act }, text);
   }
 
-  async tried(work, heading) {
-    try {
-      await work();
-    } catch (error) {
-      this.host.refuse(error, heading);
-    }
+  attempt(heading, act) {
+    return attempt(this.host.notice, heading, act);
   }
 
   act(action) {
-    return this.tried(async () => this.host.show(await post(`runs/${this.run.id}/${action}`)), `The run could not ${action}`);
+    return this.attempt(`The run could not ${action}`, async () => this.host.show(await post(`runs/${this.run.id}/${action}`)));
   }
 
   async cancel() {
@@ -75,13 +72,13 @@ export class RunActions {
   }
 
   delete() {
-    return this.tried(async () => {
+    return this.attempt("The run was not deleted", async () => {
       const { bytes } = await get(`runs/${this.run.id}/size`);
       const consequence = `Its adapter, its checkpoints and its log are deleted, which frees ${format.size(bytes)}. This cannot be undone.`;
       if (!(await confirmed(`Delete “${this.run.name}”?`, consequence, "Delete"))) return;
       await remove(`runs/${this.run.id}`);
       this.host.go("");
-    }, "The run was not deleted");
+    });
   }
 
   async deleteCheckpoint({ name, bytes }) {
@@ -96,7 +93,7 @@ export class RunActions {
   }
 
   drop(path) {
-    return this.tried(async () => this.host.show(await (await request(path, { method: "DELETE" })).json()), "The checkpoint was not deleted");
+    return this.attempt("The checkpoint was not deleted", async () => this.host.show(await (await request(path, { method: "DELETE" })).json()));
   }
 
   async label() {
@@ -120,7 +117,7 @@ export class RunActions {
 
   /** A new run that starts from what this one, or one checkpoint of it, has learnt. */
   goOn(checkpoint = "") {
-    return this.tried(async () => {
+    return this.attempt("The run was not continued", async () => {
       const { training } = await get(`runs/${this.run.id}/config`);
       const next = await ask(checkpoint ? `Continue from ${checkpoint}` : "Continue in a new run", {
         intro: "The new run starts from the adapter as it is there, with a fresh schedule. This run stays as it is.",
@@ -137,7 +134,7 @@ export class RunActions {
         },
       });
       if (next) this.host.go(`?run=${encodeURIComponent(next.id)}`);
-    }, "The run was not continued");
+    });
   }
 }
 

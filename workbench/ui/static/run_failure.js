@@ -2,6 +2,7 @@
 
 import { get, post } from "./api.js";
 import { h, setChildren } from "./dom.js";
+import { attempt, tellRefusal } from "./refusal.js";
 import { valueText, wordsOf } from "./settings.js";
 
 const LOG_LINES = 40;
@@ -26,7 +27,7 @@ export class FailurePanel {
       const [explanation, config] = await Promise.all([get(`runs/${run.id}/explanation`), get(`runs/${run.id}/config`)]);
       if (explanation && told === this.told) setChildren(this.element, this.panel(run, explanation, config));
     } catch (error) {
-      this.host.refuse(error, "Why it failed cannot be told");
+      tellRefusal(this.host.notice, "Why it failed cannot be told", error);
     }
   }
 
@@ -46,14 +47,10 @@ export class FailurePanel {
   }
 
   retry(run, changes, config) {
-    const again = async () => {
-      try {
-        const next = await post(`runs/${run.id}/retry`, { changes });
-        this.host.go(`?run=${encodeURIComponent(next.id)}`);
-      } catch (error) {
-        this.host.refuse(error, "The run was not started again");
-      }
-    };
+    const again = () => attempt(this.host.notice, "The run was not started again", async () => {
+      const next = await post(`runs/${run.id}/retry`, { changes });
+      this.host.go(`?run=${encodeURIComponent(next.id)}`);
+    });
     const items = Object.entries(changes).map(([path, value]) => h("li", {}, `${wordsOf(path)}: ${valueText(at(config, path))} → ${valueText(value)}`));
     return h("div", { class: "lw-retry" }, h("ul", {}, ...items),
       h("button", { class: "lw-button lw-primary", onclick: again }, "Retry with these changes"));

@@ -1,9 +1,10 @@
 // The table of runs: searched, filtered and ordered by the server, with the columns that this browser chose.
 
-import { get, Refusal } from "./api.js";
-import { h, problemBox, select, setChildren, setText } from "./dom.js";
+import { get } from "./api.js";
+import { h, select, setChildren, setText } from "./dom.js";
 import { Poll } from "./poll.js";
 import { QueuePanel } from "./queue_panel.js";
+import { tellRefusal } from "./refusal.js";
 import { COLUMNS, keepColumns, shownColumns } from "./run_columns.js";
 import { RunRows } from "./run_rows.js";
 import { isActive, STATUSES } from "./status.js";
@@ -112,8 +113,7 @@ export class RunTable {
       this.runs = runs;
       this.draw();
     } catch (error) {
-      if (!(error instanceof Refusal)) throw error;
-      setChildren(this.body, problemBox("The runs cannot be shown", error.problems));
+      tellRefusal(this.body, "The runs cannot be shown", error);
     }
   }
 

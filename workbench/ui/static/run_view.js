@@ -1,12 +1,13 @@
 // One run, live: what it is doing, its curves, what it has saved and said, and what can be done with it.
 
-import { get, Refusal } from "./api.js";
+import { get } from "./api.js";
 import { Curve } from "./curve.js";
 import { curveControls } from "./curve_controls.js";
-import { h, problemBox, setChildren, setText } from "./dom.js";
+import { h, setChildren, setText } from "./dom.js";
 import * as format from "./format.js";
 import { History } from "./history.js";
 import { Poll } from "./poll.js";
+import { tellRefusal } from "./refusal.js";
 import { RunActions } from "./run_actions.js";
 import { AnswerTimeline } from "./run_answers.js";
 import { RankMap } from "./run_ranks.js";
@@ -25,7 +26,8 @@ export class RunView {
     this.run = null;
     this.history = new History();
     this.element = h("article", { class: "lw-run", "aria-busy": "true" });
-    const host = { go, show: (run) => this.changed(run), refuse: (error, heading) => this.refuse(error, heading) };
+    this.notice = h("div", {});
+    const host = { go, notice: this.notice, show: (run) => this.changed(run) };
     this.actions = new RunActions(host);
     this.failure = new FailurePanel(host);
     this.checkpoints = new CheckpointTable(this.actions);
@@ -56,7 +58,6 @@ export class RunView {
     this.title = h("h1", {});
     this.status = h("p", { class: "lw-line", role: "status" });
     this.about = h("div", { class: "lw-about" });
-    this.notice = h("div", {});
     this.warnings = h("div", {});
     this.bar = h("progress", { max: "1", "aria-label": "Progress" });
     this.facts = h("dl", { class: "lw-facts" });
@@ -93,7 +94,7 @@ export class RunView {
       }
       this.showLog(log);
     } catch (error) {
-      this.refuse(error, "This run cannot be shown");
+      tellRefusal(this.notice, "This run cannot be shown", error);
     }
   }
 
@@ -145,10 +146,5 @@ export class RunView {
     const following = this.log.scrollHeight - this.log.scrollTop - this.log.clientHeight < 20;
     setText(this.log, text || "Nothing was written yet.");
     if (following) this.log.scrollTop = this.log.scrollHeight;
-  }
-
-  refuse(error, heading) {
-    if (!(error instanceof Refusal)) throw error;
-    setChildren(this.notice, problemBox(heading, error.problems));
   }
 }

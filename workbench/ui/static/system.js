@@ -1,9 +1,10 @@
 // <lw-system>: the machine, who is at work on it, and what lies on its disk and could go.
 
-import { get, Refusal, remove, request } from "./api.js";
-import { confirmed, h, problemBox, setChildren } from "./dom.js";
+import { get, remove, request } from "./api.js";
+import { confirmed, h, setChildren } from "./dom.js";
 import * as format from "./format.js";
 import { Poll } from "./poll.js";
+import { attempt, tellRefusal } from "./refusal.js";
 
 const TICK_MS = 3000;
 const LARGEST = 20;
@@ -26,30 +27,23 @@ class SystemPage extends HTMLElement {
     this.poll.stop();
   }
 
-  async tried(work, heading) {
+  async look() {
     try {
-      await work();
-      return true;
-    } catch (error) {
-      if (!(error instanceof Refusal)) throw error;
-      setChildren(this.notice, problemBox(heading, error.problems));
-      return false;
-    }
-  }
-
-  look() {
-    return this.tried(async () => {
       const { machine, workers } = await get("system");
       setChildren(this.machine, h("h2", {}, machine.host), ...meters(machine));
       setChildren(this.workers, workers.length ? h("section", { class: "lw-panel" }, h("h2", {}, "At work"), workerTable(workers)) : null);
-    }, "The machine cannot be looked at");
+    } catch (error) {
+      tellRefusal(this.notice, "The machine cannot be looked at", error);
+    }
   }
 
-  lookAtDisk() {
-    return this.tried(async () => {
+  async lookAtDisk() {
+    try {
       const [usage, runs] = await Promise.all([get("disk"), get("runs?query=is:any")]);
       this.drawDisk(usage, new Map(runs.map((run) => [run.id, run])));
-    }, "The disk cannot be looked at");
+    } catch (error) {
+      tellRefusal(this.notice, "The disk cannot be looked at", error);
+    }
   }
 
   drawDisk(usage, runs) {
@@ -73,9 +67,9 @@ class SystemPage extends HTMLElement {
     const thin = async () => {
       const consequence = `Of ${spare.length === 1 ? "one run" : `${spare.length} runs`} that ${spare.length === 1 ? "is" : "are"} over, all checkpoints go but the newest and the best. Adapters stay. This cannot be undone.`;
       if (!(await confirmed(`Free ${format.size(bytes)}?`, consequence, "Delete them"))) return;
-      await this.tried(async () => {
+      await attempt(this.notice, "Not every checkpoint was deleted", async () => {
         for (const [id] of spare) if (runs.has(id)) await request(`runs/${id}/checkpoints`, { method: "DELETE" });
-      }, "Not every checkpoint was deleted");
+      });
       await this.lookAtDisk();
     };
     return h("p", { class: "lw-buttons" }, h("button", { class: "lw-button", onclick: thin }, `Free ${format.size(bytes)}`),
@@ -88,7 +82,7 @@ class SystemPage extends HTMLElement {
     const name = run ? h("a", { href: `./runs?run=${encodeURIComponent(id)}` }, run.name) : id;
     const gone = async () => {
       if (!(await confirmed(`Delete “${run.name}”?`, `Its adapter, its checkpoints and its log are deleted, which frees ${format.size(bytes)}. This cannot be undone.`, "Delete"))) return;
-      if (await this.tried(() => remove(`runs/${id}`), "The run was not deleted")) await this.lookAtDisk();
+      if (await attempt(this.notice, "The run was not deleted", () => remove(`runs/${id}`))) await this.lookAtDisk();
     };
     const button = run ? h("button", { class: "lw-quiet-action", "aria-label": `Delete ${run.name}`, onclick: gone }, "Delete") : "";
     return [name, format.size(bytes), spare ? format.size(spare) : "–", button];

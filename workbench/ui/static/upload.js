@@ -4,8 +4,11 @@ import { Refusal } from "./api.js";
 
 const LOST = { message: "The file did not arrive.", remedy: "See whether the server still runs, and add it again." };
 
-/** POST `file` to `path` below /api; resolves to the answer's JSON, throws a `Refusal`. `onProgress` gets 0 to 1. */
-export function upload(path, file, onProgress, signal) {
+/**
+ * POST `file` to `path` below /api; resolves to the answer's JSON, or to null after `signal`; throws a `Refusal`.
+ * `onProgress` gets 0 to 1, or null when that is not known.
+ */
+export function upload(path, file, onProgress = () => {}, signal = null) {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
     request.open("POST", `api/${path}`);
@@ -17,7 +20,7 @@ export function upload(path, file, onProgress, signal) {
       else reject(new Refusal(request.response?.problems ?? [LOST]));
     };
     request.onerror = () => reject(new Refusal([LOST]));
-    request.onabort = () => reject(new DOMException("The upload was cancelled.", "AbortError"));
+    request.onabort = () => resolve(null);
     signal?.addEventListener("abort", () => request.abort());
     request.send(file);
   });
