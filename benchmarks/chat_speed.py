@@ -2,6 +2,10 @@
 
 ``python benchmarks/chat_speed.py [--json] [--home HOME] [--repeat N] [--equality N]`` prints each figure as it is
 known and exits with 1 when one misses its target. The engine is the real process, asked over HTTP as a pane asks it.
+
+`generate` gives an answer and nothing else. So the engine's rate is that of the words: tokens from the question to the
+last word of the last pane, without the token that ends an answer. The distance from the base model, which an adapter's
+pane tells afterwards, is reading the prompt once more; the rate with it stands beside.
 """
 
 from __future__ import annotations
@@ -63,7 +67,11 @@ class Together:
     """Panes that answered at the same time."""
 
     tokens: int
+    """Of all answers, without those that end them."""
     seconds: float
+    """Until the last word of the last pane."""
+    whole_seconds: float
+    """Until every pane has told its distance from the base too."""
     first_tokens: list[float]
     texts: list[str] = field(default_factory=list)
     counts: list[int] = field(default_factory=list)
@@ -72,6 +80,10 @@ class Together:
     @property
     def rate(self) -> float:
         return self.tokens / self.seconds
+
+    @property
+    def rate_with_distance(self) -> float:
+        return self.tokens / self.whole_seconds
 
 
 def question(topic: str) -> list[Message]:
@@ -82,10 +94,12 @@ def ask_together(playground: Playground, panes: Sequence[str], messages: Sequenc
     """Every pane asks at once, each in its own thread, as browsers do."""
     ends: list[Delta | None] = [None] * len(panes)
     texts = [""] * len(panes)
+    last_words = [0.0] * len(panes)
 
     def read(index: int) -> None:
         for delta in playground.stream(panes[index], BASE_MODEL, messages[index], Sampling(max_tokens=TOKENS)):
             texts[index] += delta.text
+            last_words[index] = time.perf_counter() if delta.text else last_words[index]
             ends[index] = delta
 
     threads = [threading.Thread(target=read, args=(index,)) for index in range(len(panes))]
@@ -98,7 +112,8 @@ def ask_together(playground: Playground, panes: Sequence[str], messages: Sequenc
     done = [end for end in ends if end is not None and end.done]
     assert len(done) == len(panes), "a pane broke off"
     counts = [end.tokens for end in done]
-    return Together(sum(counts), seconds, [_first_seconds(end) for end in done], texts, counts)
+    shown = sum(end.tokens - (end.finish_reason == "stop") for end in done)
+    return Together(shown, max(last_words) - began, seconds, [_first_seconds(end) for end in done], texts, counts)
 
 
 def _first_seconds(end: Delta) -> float:
@@ -122,17 +137,20 @@ def compare_speed(playground: Playground, plain: PlainModel, repeat: int, given:
     """One, two and four panes, each against the same answers one after the other; what was said goes into `given`."""
     figures = []
     for panes, target in ((ADAPTERS[:1], 1.8), (("base", *ADAPTERS[:1]), 2.5), (PANES, 3.5)):
-        ours, theirs, gaps = [], [], []
+        ours, with_distance, theirs, gaps = [], [], [], []
         for topic in TOPICS[:repeat]:
             messages = question(topic)
             answers = [plain.answer(None if pane == "base" else pane, messages, TOKENS) for pane in panes]
             theirs.append(sum(len(answer.tokens) for answer in answers) / sum(answer.seconds for answer in answers))
             together = ask_together(playground, panes, [messages] * len(panes))
             ours.append(together.rate)
+            with_distance.append(together.rate_with_distance)
             gaps.append(max(together.first_tokens) - min(together.first_tokens))
             for pane, text, count, answer in zip(panes, together.texts, together.counts, answers, strict=True):
                 given.append(Given(pane, topic, text, count, plain.text(answer.tokens)))
         figures += _speed(len(panes), statistics.median(ours), statistics.median(theirs), target)
+        told = statistics.median(with_distance)
+        figures.append(Figure(f"{_panes(len(panes))}, with its distance from the base", told, "tokens/s"))
         if len(panes) > 1:
             gap = 1000 * statistics.median(gaps)
             figures.append(Figure(f"{_panes(len(panes))}, first tokens apart", gap, "ms", "≤ 300", gap <= 300))

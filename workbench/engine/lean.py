@@ -118,7 +118,7 @@ class LeanPass:
             states = self._layer(number, layer, sides, scales, states, turn, segments)
         if len(kept) < len(tokens):
             states = states[torch.tensor(kept, dtype=torch.long)]
-        logits: Tensor = self._head(rms_norm(states, *self._last))
+        logits: Tensor = self._head(_norm(states, *self._last))
         return logits
 
     def _layer(
@@ -142,9 +142,9 @@ class LeanPass:
             scale = scales[side.ranks]
             return output.addmm_(inner if scale is None else inner.mul_(scale), side.up)
 
-        both = product(0, rms_norm(states, *layer.before_attention))
+        both = product(0, _norm(states, *layer.before_attention))
         states = states + product(1, self._attention(number, both, turn, segments))
-        gated = product(2, rms_norm(states, *layer.before_mlp))
+        gated = product(2, _norm(states, *layer.before_mlp))
         middle = gated.shape[-1] // 2
         return states.add_(product(3, silu(gated[:, :middle]).mul_(gated[:, middle:])))
 
@@ -182,6 +182,15 @@ class LeanPass:
                     rank += len(up)
             ranks.append(rank)
         return Side(torch.cat(downs, 1), torch.cat(ups), tuple(ranks)) if downs else None
+
+
+def _norm(states: Tensor, weight: Tensor, epsilon: float) -> Tensor:
+    """RMSNorm; of one token alone by a dot product, which takes a third of the time."""
+    if len(states) != 1:
+        return rms_norm(states, weight, epsilon)
+    row = states[0]
+    normed: Tensor = states * (float(torch.dot(row, row)) / len(row) + epsilon) ** -0.5
+    return normed.mul_(weight)
 
 
 def lean_pass(model: PreTrainedModel) -> LeanPass | None:
