@@ -19,6 +19,7 @@ from transformers import Trainer, TrainingArguments
 from transformers.trainer_callback import DefaultFlowCallback, PrinterCallback, ProgressCallback, TrainerCallback
 
 from workbench.events import Evaluated, Phase, RanksMoved
+from workbench.training.allocations import give_back
 from workbench.training.batches import Batch
 from workbench.training.checkpoints import Checkpoints, Progress
 from workbench.training.divergence import Divergence
@@ -80,6 +81,8 @@ class RunTrainer(Trainer):
         self.noise = EmbeddingNoise(lesson.objective.model, lesson.training.neftune_alpha)
         self.divergence = Divergence()
         self._step_rows: list[list[Row]] = []
+        if lesson.objective.recomputes:
+            self.add_callback(_Frugal())
         self.ranks = MovingRanks.of(model)
         if self.ranks:
             self.ranks.plan(lesson.plan.total_steps)
@@ -279,6 +282,13 @@ class RunTrainer(Trainer):
             self.ranks.restore(Path(resume_from_checkpoint))
             return
         self.lesson.learnt.restore(Path(resume_from_checkpoint))
+
+
+class _Frugal(TrainerCallback):
+    """Gives back after every step what it freed, so that the next one does not grow the heap."""
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        give_back()
 
 
 class _AfterStep(TrainerCallback):
