@@ -67,7 +67,7 @@ class Side:
         with gr.Row():
             self.open = gr.UploadButton("Open YAML", file_types=[".yaml", ".yml", ".json"], size="md", min_width=120)
             self.save = gr.Button("Save as YAML", size="md", min_width=120)
-        self.entry = gr.Dropdown([], value=None, label="Config in the file", visible=False, elem_classes="lw-section")
+        self.entry = gr.Dropdown([], value=None, label="Config in the file", visible=False)
         self.opened = gr.State("")
         self.marked = gr.State([])
         self.refused = gr.State("")
