@@ -1,8 +1,8 @@
 """Importing torch's libraries without what they import merely because it is installed.
 
 transformers and peft look which packages there are and load them: bitsandbytes alone brings torch's compiler, datasets
-brings pandas and pyarrow, losses of object detection bring scipy. Together that is four of ten seconds at the start of
-a process, and 130 MB for as long as it lives, for packages that most runs never use.
+brings pandas and pyarrow. Together that is four of ten seconds at the start of a process, and 130 MB for as long as it
+lives, for packages that most runs never use. Losses of object detection bring scipy besides.
 """
 
 from __future__ import annotations

@@ -174,7 +174,7 @@ CAUSES: tuple[Cause, ...] = (
     Cause(
         "settings-refused",
         "These settings cannot be trained.",
-        "Change them; nothing was trained yet.",
+        "Change them, and start a new run.",
     ),
     Cause(
         "old-driver",

@@ -14,10 +14,12 @@ from workbench.events import CheckpointRemoved, CheckpointSaved
 from workbench.records import Record
 from workbench.records.runs import Checkpoint
 from workbench.runs import manifest
+from workbench.runs.durable import write_whole
 from workbench.runs.folder import RunFolder
 from workbench.training.report import Report
 
-PROGRESS = "progress.json"
+PROGRESS, RATED = "progress.json", "rated.json"
+"""What a checkpoint was saved with, and what an evaluation made later says of it, which the manifest does not hold."""
 
 
 class Progress(Record):
@@ -85,21 +87,21 @@ class Checkpoints:
         path.mkdir(parents=True)
         try:
             fill(path)
-            self._seal(path, progress)
+            (path / PROGRESS).write_text(progress.model_dump_json(indent=1), encoding="utf-8")
+            manifest.write_manifest(path)
         except BaseException:
             shutil.rmtree(path, ignore_errors=True)
             raise
+        self._tell(path, progress)
 
     def rate(self, progress: Progress) -> None:
-        """Write down what an evaluation made later says of the checkpoint of that step."""
+        """Write down what an evaluation made later says of the checkpoint of that step, which counts all the while."""
         path = self.path / f"checkpoint-{progress.step}"
-        (path / manifest.NAME).unlink()  # first: with another progress than the manifest's it would count as damaged
-        self._seal(path, progress)
+        write_whole(path / RATED, progress.model_dump_json(indent=1), durable=True)
+        self._tell(path, progress)
 
-    def _seal(self, path: Path, progress: Progress) -> None:
-        """From here on the checkpoint counts."""
-        (path / PROGRESS).write_text(progress.model_dump_json(indent=1), encoding="utf-8")
-        manifest.write_manifest(path)
+    def _tell(self, path: Path, progress: Progress) -> None:
+        """Tell of the checkpoint as it is now, and let older ones go."""
         sealed = manifest.read(path)
         size = sealed.bytes if sealed else 0
         self._report.write(
@@ -129,4 +131,5 @@ class Checkpoints:
 
 def read_progress(path: Path) -> Progress:
     """The progress of a checkpoint that was verified."""
-    return Progress.model_validate_json((path / PROGRESS).read_bytes())
+    rated = path / RATED
+    return Progress.model_validate_json((rated if rated.is_file() else path / PROGRESS).read_bytes())
