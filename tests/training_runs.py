@@ -83,7 +83,7 @@ def adapted(model_type: str, *, stirred: bool = True, **lora: Any) -> Any:
 def loss_and_gradients(objective: Any, model: Any, times: int = 1) -> tuple[float, dict[str, torch.Tensor]]:
     """Of the random rows in one batch; the gradients of so many passes, added up."""
     rows = random_rows()
-    batch = objective.collate([rows[index] for index in range(len(rows))])
+    batch = objective.batch([rows[index] for index in range(len(rows))])
     for _ in range(times):
         loss = objective(batch)
         loss.backward()

@@ -7,33 +7,36 @@ import torch
 from torch import Tensor
 
 from workbench.training.batches import shared
-from workbench.training.fused.attention import _KEPT, _SHORT, Rows, attend, attend_backward, stretches
+from workbench.training.fused.attention import _KEPT, _SHORT, Rows, attend, attend_backward, rows_of
 from workbench.training.rows import Row
 
 HEADS, KEY_HEADS, WIDTH, SCALE = 4, 2, 8, 0.3
 
 
-def rows_of(*lengths: int, common: int = 0) -> Rows:
+def lying(*lengths: int, common: int = 0) -> Rows:
     """Where rows of these lengths lie, each of which begins with the same `common` tokens."""
     rows = []
     for number, length in enumerate(lengths):
         tokens = torch.arange(length) + 10_000 * number
         tokens[:common] = torch.arange(common)
         rows.append(Row(torch.cat([tokens, torch.tensor([1])]), torch.ones(length + 1, dtype=torch.bool)))
-    return stretches(shared(rows))
+    return rows_of(shared(rows), HEADS // KEY_HEADS)
 
 
 def plain(query: Tensor, pairs: Tensor, rows: Rows) -> Tensor:
     """softmax(q·kᵀ)·v of each row, with what it begins with."""
     found = torch.zeros_like(query)
-    for row in rows:
-        whole = row.whole(pairs)
+    start = 0
+    for row in rows.stretches:
+        own = slice(start, start + row.own)
+        start += row.own
+        whole = rows.whole(pairs)[row.keys]
         halves = (whole[:, :KEY_HEADS], whole[:, KEY_HEADS:])
         keys, values = (each.repeat_interleave(HEADS // KEY_HEADS, 1) for each in halves)
-        scores = torch.einsum("qhd,khd->hqk", query[row.start : row.end], keys) * SCALE
-        later = torch.arange(len(whole)) > torch.arange(row.shared, len(whole))[:, None]
+        scores = torch.einsum("qhd,khd->hqk", query[own], keys) * SCALE
+        later = torch.arange(row.length) > torch.arange(row.length - row.own, row.length)[:, None]
         weights = scores.masked_fill(later, -torch.inf).softmax(-1)
-        found[row.start : row.end] = torch.einsum("hqk,khd->qhd", weights, values)
+        found[own] = torch.einsum("hqk,khd->qhd", weights, values)
     return found
 
 
@@ -50,8 +53,8 @@ def plain(query: Tensor, pairs: Tensor, rows: Rows) -> Tensor:
     ids=str,
 )
 def test_it_equals_the_formula(lengths: tuple[int, ...], common: int) -> None:
-    rows = rows_of(*lengths, common=common)
-    tokens = rows[-1].end
+    rows = lying(*lengths, common=common)
+    tokens = sum(row.own for row in rows.stretches)
     generator = torch.Generator().manual_seed(0)
     query = torch.randn(tokens, HEADS, WIDTH, generator=generator, requires_grad=True)
     pairs = torch.randn(tokens, 2 * KEY_HEADS, WIDTH, generator=generator, requires_grad=True)
@@ -69,7 +72,7 @@ def test_it_equals_the_formula(lengths: tuple[int, ...], common: int) -> None:
 
 
 def test_only_small_weights_are_kept() -> None:
-    rows = rows_of(_KEPT, _KEPT + 1)
-    states = torch.randn(rows[-1].end, HEADS, WIDTH)
+    rows = lying(_KEPT, _KEPT + 1)
+    states = torch.randn(sum(row.own for row in rows.stretches), HEADS, WIDTH)
     _, kept = attend(states, states, rows, SCALE)
     assert [weights is None for weights in kept] == [False, True]

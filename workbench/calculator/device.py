@@ -20,6 +20,8 @@ class Device(Record):
     free: int
     fast_bf16: bool
     """Whether half precision is the faster one."""
+    cores: int = 1
+    """Of the CPU."""
 
 
 def this_device() -> Device:
@@ -53,7 +55,14 @@ def _cpu() -> Device:
     import psutil
 
     memory = psutil.virtual_memory()
-    return Device(kind="cpu", name="CPU", total=memory.total, free=memory.available, fast_bf16=_cpu_has_bf16())
+    return Device(
+        kind="cpu",
+        name="CPU",
+        total=memory.total,
+        free=memory.available,
+        fast_bf16=_cpu_has_bf16(),
+        cores=len(psutil.Process().cpu_affinity()) if hasattr(psutil.Process, "cpu_affinity") else psutil.cpu_count(),
+    )
 
 
 def _cpu_has_bf16() -> bool:

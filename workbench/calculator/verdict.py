@@ -10,7 +10,15 @@ from typing import Any, Literal, NamedTuple
 from pydantic import ValidationError
 
 from workbench.calculator.device import Device
-from workbench.calculator.memory import Footprint, Memory, Setting, inference_memory, study_memory, training_memory
+from workbench.calculator.memory import (
+    Footprint,
+    Memory,
+    Setting,
+    inference_memory,
+    lanes,
+    study_memory,
+    training_memory,
+)
 from workbench.config import RunConfig
 from workbench.method import Method
 from workbench.methods.low_rank import LowRank
@@ -81,16 +89,19 @@ def setting_of(config: RunConfig, blueprint: Blueprint, device: Device) -> Setti
     single = single or (config.method.in_place and device.kind == "cpu")
     packed = training.quantization
     budget = training.batch_tokens
+    batch_size, length = (1, budget) if budget else (training.batch_size, config.data.max_length)
+    fused = device.kind == "cpu" and single and packed == "none" and _is_fused(config.method, blueprint)
     return Setting(
-        batch_size=1 if budget else training.batch_size,
-        length=budget or config.data.max_length,
+        batch_size=batch_size,
+        length=length,
         weights=packed if packed != "none" else "fp32" if single else "bf16",
         optimizer=training.optimizer,
         checkpointing=training.recompute_activations == "always",
         dropout=getattr(config.method, "dropout", 0) > 0,
         autocast=device.kind == "cuda" and not single,
         computed="fp32" if single else "bf16",
-        fused=device.kind == "cpu" and single and packed == "none" and _is_fused(config.method, blueprint),
+        fused=fused,
+        lanes=lanes(batch_size * length, training.threads or device.cores) if fused else 1,
         projected="all" if _trains_the_head(config.method, blueprint) else "chunk",
         device=device.kind,
     )

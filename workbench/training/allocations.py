@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 
-_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
+_TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENAS = -1, -3, -8
 """Names of glibc's ``mallopt``."""
 
 
@@ -17,6 +17,7 @@ def keep_tidy() -> None:
     """For speed: all but the largest blocks come from the heap, which keeps what was freed for the next step."""
     _set(_MMAP_THRESHOLD, 32 * 2**20)
     _set(_TRIM_THRESHOLD, 512 * 2**20)
+    _set(_ARENAS, 1)  # what one thread has freed serves the others
 
 
 def keep_small() -> None:

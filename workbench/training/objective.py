@@ -4,13 +4,15 @@ Two choices are made once a run. *Layout*: rows behind one another (`attention`)
 once, unless the method or the model cannot; then padded. *Head*: only labelled positions, in chunks through the frozen
 weight (`loss`), unless the head is adapted, biased or followed by something; then through the model's own forward.
 Each fast way is compared with the plain one on a few real tokens before it is used, so an unknown architecture costs
-speed, never correctness.
+speed, never correctness. On several threads the rows of a batch then go side by side (`lanes`) through layers that are
+fused.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Literal
 
 import torch
@@ -20,6 +22,7 @@ from torch.nn import functional
 from workbench.training import attention
 from workbench.training.batches import Batch, flattened, padded, shared
 from workbench.training.fused import FusedBackbone, fuse
+from workbench.training.lanes import Lanes
 from workbench.training.loss import CHUNK, frozen_head_loss
 from workbench.training.packs import PackChoices, PackedMatrix
 from workbench.training.rows import Row, Rows
@@ -37,7 +40,7 @@ Head = Literal["chunked", "module", "whole"]
 
 @dataclass(frozen=True)
 class Objective:
-    """The chosen way of a model: `collate` makes its batches, calling it gives a batch's loss."""
+    """The chosen way of a model: `batch` makes its batches, calling it gives a batch's loss."""
 
     model: Any
     """The transformers model, adapters injected; the peft wrapper itself where the method needs its forward."""
@@ -53,6 +56,8 @@ class Objective:
     """The head laid out for this CPU, where that is faster."""
     smoothing: float = 0.0
     """Label smoothing, while the model is training."""
+    lanes: Lanes | None = None
+    """Where rows go side by side."""
 
     @property
     def layout(self) -> str:
@@ -61,8 +66,23 @@ class Objective:
             return f"padded: {self.padded_because}"
         return "flattened, common beginnings once" if self.collate is shared else "flattened"
 
+    def batch(self, rows: Sequence[Row]) -> Batch:
+        """What one pass reads of `rows`."""
+        return self.lanes.batch(self.collate, rows) if self.lanes else self.collate(rows)
+
     def __call__(self, batch: Batch) -> Tensor:
         """Summed cross-entropy of the batch's targets, in nats; divide by the trained tokens of the whole step."""
+        if self.fused:
+            self.fused.take_adapters()
+        if self.lanes and "lanes" in batch:
+            return self.lanes.loss(self._loss, batch["lanes"], self._trained)
+        return self._loss(batch)
+
+    @cached_property
+    def _trained(self) -> list[Tensor]:
+        return [weight for weight in self.model.parameters() if weight.requires_grad]
+
+    def _loss(self, batch: Batch) -> Tensor:
         targets = batch["targets"]
         smoothing = self.smoothing if self.model.training else 0.0
         if self.head == "chunked":
@@ -102,11 +122,13 @@ def choose_objective(
     noisy: bool = False,
     packs: PackChoices | None = None,
     rows_attend: Literal["varlen", "segments"] = "segments",
+    threads: int = 1,
 ) -> Objective:
     """The fastest way that gives `model`'s own losses; `model` is a peft model or a plain transformers model.
 
     With `recompute` it keeps only each layer's input for the way back, and no weight twice. In a `noisy` run each row
-    has its own beginning. `rows_attend` is the machine's way to compute the attention of rows behind one another.
+    has its own beginning, and rows take their noise in one order. `rows_attend` is the machine's way to compute the
+    attention of rows behind one another, `threads` are those that a CPU computes with.
     """
     attention.register(rows_attend)
     chosen = replace(_choose(model, rows, alike=not noisy), recomputes=recompute, smoothing=smoothing)
@@ -117,6 +139,8 @@ def choose_objective(
         chosen.fused.recompute = recompute
         if packs:
             chosen.fused.pack(packs)
+        if threads > 1 and not noisy:
+            chosen = replace(chosen, lanes=Lanes(threads))
     elif recompute:
         chosen.model.gradient_checkpointing_enable({"use_reentrant": False})
     return chosen
@@ -258,7 +282,7 @@ def _same_gradients(known: Objective, fast: Objective, rows: Sequence[Row]) -> b
 
 
 def _gradients(objective: Objective, rows: Sequence[Row], weights: Sequence[Tensor]) -> Sequence[Tensor | None]:
-    batch = _on(objective.model.device, objective.collate(rows))
+    batch = _on(objective.model.device, objective.batch(rows))
     return torch.autograd.grad(objective(batch), weights, allow_unused=True)
 
 

@@ -127,7 +127,7 @@ class Steps:
         batches = [next(self._batches) for _ in range(training.gradient_accumulation_steps)]
         targets = sum(row.targets for rows in batches for row in rows)
         for rows in batches:
-            inputs = self._trainer._prepare_inputs(self._trainer.lesson.objective.collate(rows))
+            inputs = self._trainer._prepare_inputs(self._trainer.lesson.objective.batch(rows))
             loss = self._trainer.compute_loss(self._trainer.subject, inputs, num_items_in_batch=targets)
             loss.backward()  # type: ignore[no-untyped-call]
             taken.loss += float(loss.detach())

@@ -155,7 +155,7 @@ class RunTrainer(Trainer):
     def _passed(self, model: Any, rows: Sequence[Row], whole_step: Tensor | int | None) -> Tensor:
         size = -(-len(rows) // self.flow.passes)
         pieces = (rows[start : start + size] for start in range(0, len(rows), size))
-        batches = (self.lesson.objective.collate(piece) for piece in pieces)
+        batches = (self.lesson.objective.batch(piece) for piece in pieces)
         losses = [super(RunTrainer, self).training_step(model, batch, whole_step) for batch in batches]
         return torch.stack(losses).sum()
 
@@ -230,7 +230,7 @@ class RunTrainer(Trainer):
                 self.control.should_save = self.control.should_training_stop = True
                 return self._told({})
             self.report.enter(Phase.EVALUATING, f"batch {number + 1} of {len(batches)}", number / len(batches))
-            total += float(self._batch_loss(self.lesson.objective.collate(batch)))
+            total += float(self._batch_loss(self.lesson.objective.batch(batch)))
             tokens += sum(row.targets for row in batch)
         if batches:
             self.report.write(Evaluated(step=self.state.global_step, loss=total / tokens, tokens=tokens))

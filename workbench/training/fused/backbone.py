@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from threading import Lock
 from typing import Any
 
 import torch
@@ -13,7 +14,7 @@ from transformers.models.qwen2.modeling_qwen2 import Qwen2DecoderLayer
 
 from workbench.training.batches import Batch
 from workbench.training.file_pages import FilePages
-from workbench.training.fused.attention import stretches
+from workbench.training.fused.attention import rows_of
 from workbench.training.fused.layer import Layer, LayerFunction, Positions
 from workbench.training.fused.products import Adapter, Linear, Product
 from workbench.training.packs import PackChoices
@@ -29,6 +30,7 @@ class FusedBackbone:
         self._model = model
         self._layers = layers
         self._copies = [pair for layer in layers for product in layer.products for pair in product.copies()]
+        self._one_at_a_time = Lock()
         self.recompute = False
         """Keep only each layer's input: less memory, a third more time."""
 
@@ -38,18 +40,21 @@ class FusedBackbone:
             for product in layer.products:
                 product.pack(choices)
 
-    def __call__(self, batch: Batch) -> Tensor:
-        """Hidden states (T, H) after the final norm."""
+    def take_adapters(self) -> None:
+        """Compute with the adapters as they are now, until the next time: the optimizer changes them."""
         if self._copies:
             places, matrices = zip(*self._copies, strict=True)
             with torch.no_grad():
                 torch._foreach_copy_(list(places), list(matrices))
+
+    def __call__(self, batch: Batch) -> Tensor:
+        """Hidden states (T, H) after the final norm. Several threads may ask at the same time."""
         states = self._model.embed_tokens(batch["input_ids"])
-        cosine, sine = self._model.rotary_emb(states, position_ids=batch["position_ids"])
+        with self._one_at_a_time:  # some kinds of positions keep what they computed last
+            cosine, sine = self._model.rotary_emb(states, position_ids=batch["position_ids"])
         half = cosine.shape[-1] // 2
-        positions = Positions(
-            cosine[0, :, None, :half].contiguous(), sine[0, :, None, :half].contiguous(), stretches(batch)
-        )
+        rows = rows_of(batch, self._layers[0].heads // self._layers[0].key_heads)
+        positions = Positions(cosine[0, :, None, :half].contiguous(), sine[0, :, None, :half].contiguous(), rows)
         states = states[0]
         for layer in self._layers:
             states = LayerFunction.apply(  # type: ignore[no-untyped-call]

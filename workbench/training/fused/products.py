@@ -89,7 +89,7 @@ class Product:
         return [matrix for part in self._parts for matrix in (part.adapter.down, part.adapter.up)]
 
     def copies(self) -> list[tuple[Tensor, Tensor]]:
-        """Pairs (place in the matrix, adapter's A): copied before every forward, since the optimizer changes A."""
+        """Pairs (place in the matrix, adapter's A): copied before every step, since the optimizer changes A."""
         return [(self._matrix[part.inner], part.adapter.down.detach()) for part in self._parts]
 
     def pack(self, choices: PackChoices) -> None:
