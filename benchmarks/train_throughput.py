@@ -35,7 +35,7 @@ from workbench.models import Models
 from workbench.models.fetch import local_folder
 from workbench.records import Record
 from workbench.runs.folder import RunFolder
-from workbench.training.batches import shared
+from workbench.training.batches import Batch, shared
 from workbench.training.order import order_of
 from workbench.training.preparation import Preparation
 from workbench.training.rows import Row
@@ -192,7 +192,7 @@ class Side(Record):
 
 
 class Work(Record):
-    """What the counted steps need: products of frozen weights there and back, adapters, and the head where learnt."""
+    """What the counted steps need: products of frozen weights there and back, adapters, attention, the head."""
 
     tokens: int
     """Real tokens."""
@@ -225,6 +225,7 @@ def work_of(config: RunConfig, home: Home, batches: Sequence[Sequence[Row]], thr
     )
     """Nothing is learnt before the first layer, so that no gradient of its input is needed."""
     flop = computed * (4 * frozen - 2 * first + 6 * adapters) + 4.0 * learnt * vocabulary
+    flop += 12.0 * looks_of(made) * sum(module.in_features for module in linears if module.name.endswith("o_proj"))
     shapes: dict[tuple[int, int, int], int] = {}
     for module in linears:
         key = (computed // len(made), module.in_features, module.out_features)
@@ -237,6 +238,15 @@ def work_of(config: RunConfig, home: Home, batches: Sequence[Sequence[Row]], thr
         _peak_of([sys.executable, str(HERE / "matrix_products.py"), str(asked), str(told)])
         roof = json.loads(told.read_text())
     return Work(tokens=sum(batch["tokens"] for batch in made), computed=computed, flop=flop, roof=roof)
+
+
+def looks_of(batches: Sequence[Batch]) -> int:
+    """How often a computed token looks at another or at itself, the later ones not counted.
+
+    Each costs 12 FLOP a unit of attention's width, two products forward and four back (Chowdhery et al. 2022,
+    appendix B, where later ones count as well).
+    """
+    return sum(int((batch["position_ids"] + 1).sum()) for batch in batches)
 
 
 class Result(Record):

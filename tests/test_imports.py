@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -39,3 +41,18 @@ def test_a_worker_loads_what_its_run_needs(settings: dict[str, str], loaded: lis
     )
     told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert told.stdout.split() == loaded
+
+
+def test_an_adapter_on_plain_layers_does_not_load_those_for_packed_ones() -> None:
+    program = (
+        "import sys; from pathlib import Path; from training_runs import untrained; "
+        "from workbench.config import RunConfig; from workbench.training.adapter import attach; "
+        "attach(untrained('llama'), RunConfig.parse({}), Path()); "
+        "print('bitsandbytes' in sys.modules)"
+    )
+    hidden = "from workbench.imports import without\nwith without('bitsandbytes', 'scipy', 'datasets'): import peft\n"
+    here = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+    told = subprocess.run(
+        [sys.executable, "-c", hidden + program], capture_output=True, text=True, check=True, env=here
+    )
+    assert told.stdout.split() == ["False"]

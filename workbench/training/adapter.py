@@ -7,17 +7,21 @@ opens it renders prompts the way they were learnt.
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from peft import get_peft_model, load_peft_weights, set_peft_model_state_dict
+from peft.import_utils import is_bnb_4bit_available, is_bnb_available
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from transformers import set_seed
 
 from workbench.adapter_folder import PEFT_WEIGHTS
 from workbench.config import RunConfig
+from workbench.imports import without
 from workbench.methods.in_place import InPlace
 from workbench.methods.lora_prefix import LoraWithPrefix
 from workbench.training.learnt import Learnt, misfit
@@ -73,8 +77,31 @@ def attach(
     `findings` are what it has learnt from the rows before.
     """
     set_seed(config.training.seed)
-    method = config.method
     model.name_or_path = base_model_name(config.base_model, folder)
+    with ExitStack() as stack:
+        if config.training.quantization == "none":
+            stack.enter_context(_plain_layers())
+        return _attached(model, config, folder, start, findings)
+
+
+@contextmanager
+def _plain_layers() -> Iterator[None]:
+    """At the first layer peft looks for bitsandbytes, loads it, and torch's compiler with it, and remembers that."""
+    seen = (is_bnb_available, is_bnb_4bit_available)
+    for look in seen:
+        look.cache_clear()
+    try:
+        with without("bitsandbytes"):
+            yield
+    finally:
+        for look in seen:
+            look.cache_clear()
+
+
+def _attached(
+    model: Any, config: RunConfig, folder: Path, start: StartingPoint | None, findings: Findings | None
+) -> Attached:
+    method = config.method
     if isinstance(method, InPlace):
         from workbench.training.changed_weights import ChangedWeights
 
