@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import json
+import weakref
 from dataclasses import replace
 from typing import Any
 
@@ -103,6 +106,24 @@ def test_the_error_of_a_lane_is_the_steps_error() -> None:
     both: list[Batch] = [{"fails": False, "loss": weight * 2}, {"fails": True}]
     with pytest.raises(MemoryError, match="no more"):
         Lanes(2).loss(compute, both, [weight])
+
+
+def test_a_lane_that_failed_lets_go_of_what_it_held() -> None:
+    """Memory that ran out is there again for the step in halves, without waiting for the garbage collector."""
+    held: list[weakref.ref[Tensor]] = []
+
+    def compute(_: Batch) -> Tensor:
+        states = torch.ones(3)
+        held.append(weakref.ref(states))
+        raise MemoryError
+
+    gc.disable()
+    try:
+        with contextlib.suppress(MemoryError):
+            Lanes(2).loss(compute, [{}, {}], [torch.ones((), requires_grad=True)])
+        assert [reference() for reference in held] == [None, None]
+    finally:
+        gc.enable()
 
 
 def test_a_weight_that_one_lane_alone_uses_has_that_lanes_gradient() -> None:

@@ -58,10 +58,13 @@ class Lanes:
         """Loss and gradients of each lane; every lane has ended before an error of one is raised."""
         each = self._threads // len(lanes)
         begun = [self._pool.submit(_lane, compute, lane, weights, each) for lane in lanes]
-        errors = [error for error in [lane.exception() for lane in begun] if error]
-        if errors:
-            raise errors[0]
-        return [lane.result() for lane in begun]
+        error = next(filter(None, [lane.exception() for lane in begun]), None)
+        if error is None:
+            return [lane.result() for lane in begun]
+        try:
+            raise error
+        finally:  # else this frame and the error hold one another, and with them all that the lane had made
+            del error, begun
 
 
 def _lane(
