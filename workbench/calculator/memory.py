@@ -40,11 +40,11 @@ _BYTES_A_WEIGHT: dict[WeightFormat, float] = {
 """bitsandbytes: 64 weights of 4 bits share a 4-byte scale; double quantisation makes it one byte, and 4 for 256."""
 _STATE_BYTES: dict[Optimizer, int] = {"adamw": 16, "adamw-8bit": 10}
 _LOGIT_COPIES = 3
-_CHUNK = 144
-"""Labelled positions that are projected at a time, in each lane."""
-_LANE = 128
-"""Tokens that a lane has at least."""
 """Logits, their single-precision copy or gradient, and the softmax."""
+_CHUNK = 144
+"""Labelled positions that are projected at a time, in each strand."""
+_STRAND = 128
+"""Tokens that a strand has at least."""
 _GIB = 1024**3
 _CPU_PROCESS, _CPU_PACKING = 0.5e9, 0.12e9
 """A worker with torch, transformers and peft loaded and a model of no size, and bitsandbytes besides; measured."""
@@ -71,7 +71,7 @@ class Setting:
     """Whether the worker computes whole layers itself (`workbench.training.fused`), which keeps less."""
     projected: Literal["chunk", "all"] = "chunk"
     """Whether logits are made for chunks of the labelled positions, or for all positions at once."""
-    lanes: int = 1
+    strands: int = 1
     """How many such chunks there are at a time."""
     device: Literal["cuda", "cpu"] = "cuda"
 
@@ -230,13 +230,13 @@ def _target_input_bytes(footprint: Footprint, setting: Setting) -> int:
     return number * (2 if setting.dropout else 1) * footprint.separate_inputs
 
 
-def lanes(tokens: int, threads: int) -> int:
-    """In how many parts a CPU with so many threads computes a batch at the same time (`workbench.training.lanes`)."""
-    return next((count for count in range(min(threads, tokens // _LANE), 1, -1) if threads % count == 0), 1)
+def strands(tokens: int, threads: int) -> int:
+    """In how many parts a CPU with so many threads computes a batch at the same time (`workbench.training.strands`)."""
+    return next((count for count in range(min(threads, tokens // _STRAND), 1, -1) if threads % count == 0), 1)
 
 
 def _logit_bytes(blueprint: Blueprint, setting: Setting) -> int:
-    positions = setting.tokens if setting.projected == "all" else min(setting.lanes * _CHUNK, setting.tokens)
+    positions = setting.tokens if setting.projected == "all" else min(setting.strands * _CHUNK, setting.tokens)
     return positions * blueprint.vocab_size * 4 * _LOGIT_COPIES
 
 

@@ -15,7 +15,7 @@ from workbench.calculator.memory import (
     Memory,
     Setting,
     inference_memory,
-    lanes,
+    strands,
     study_memory,
     training_memory,
 )
@@ -101,7 +101,7 @@ def setting_of(config: RunConfig, blueprint: Blueprint, device: Device) -> Setti
         autocast=device.kind == "cuda" and not single,
         computed="fp32" if single else "bf16",
         fused=fused,
-        lanes=lanes(batch_size * length, training.threads or device.cores) if fused else 1,
+        strands=strands(batch_size * length, training.threads or device.cores) if fused else 1,
         projected="all" if _trains_the_head(config.method, blueprint) else "chunk",
         device=device.kind,
     )

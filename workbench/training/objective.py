@@ -4,8 +4,8 @@ Two choices are made once a run. *Layout*: rows behind one another (`attention`)
 once, unless the method or the model cannot; then padded. *Head*: only labelled positions, in chunks through the frozen
 weight (`loss`), unless the head is adapted, biased or followed by something; then through the model's own forward.
 Each fast way is compared with the plain one on a few real tokens before it is used, so an unknown architecture costs
-speed, never correctness. On several threads the rows of a batch then go side by side (`lanes`) through layers that are
-fused.
+speed, never correctness. On several threads the rows of a batch then go side by side (`strands`) through fused
+layers.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from torch.nn import functional
 from workbench.training import attention
 from workbench.training.batches import Batch, flattened, padded, shared
 from workbench.training.fused import FusedBackbone, fuse
-from workbench.training.lanes import Lanes
 from workbench.training.loss import CHUNK, frozen_head_loss
 from workbench.training.packs import PackChoices, PackedMatrix
 from workbench.training.rows import Row, Rows
+from workbench.training.strands import Strands
 
 _PROBE_ROWS = 2
 _PROBE_TOKENS = 24
@@ -56,7 +56,7 @@ class Objective:
     """The head laid out for this CPU, where that is faster."""
     smoothing: float = 0.0
     """Label smoothing, while the model is training."""
-    lanes: Lanes | None = None
+    strands: Strands | None = None
     """Where rows go side by side."""
 
     @property
@@ -68,14 +68,14 @@ class Objective:
 
     def batch(self, rows: Sequence[Row]) -> Batch:
         """What one pass reads of `rows`."""
-        return self.lanes.batch(self.collate, rows) if self.lanes else self.collate(rows)
+        return self.strands.batch(self.collate, rows) if self.strands else self.collate(rows)
 
     def __call__(self, batch: Batch) -> Tensor:
         """Summed cross-entropy of the batch's targets, in nats; divide by the trained tokens of the whole step."""
         if self.fused:
             self.fused.take_adapters()
-        if self.lanes and "lanes" in batch:
-            return self.lanes.loss(self._loss, batch["lanes"], self._trained)
+        if self.strands and "strands" in batch:
+            return self.strands.loss(self._loss, batch["strands"], self._trained)
         return self._loss(batch)
 
     @cached_property
@@ -140,7 +140,7 @@ def choose_objective(
         if packs:
             chosen.fused.pack(packs)
         if threads > 1 and not noisy:
-            chosen = replace(chosen, lanes=Lanes(threads))
+            chosen = replace(chosen, strands=Strands(threads))
     elif recompute:
         chosen.model.gradient_checkpointing_enable({"use_reentrant": False})
     return chosen
@@ -282,7 +282,7 @@ def _same_gradients(known: Objective, fast: Objective, rows: Sequence[Row]) -> b
 
 
 def _gradients(objective: Objective, rows: Sequence[Row], weights: Sequence[Tensor]) -> Sequence[Tensor | None]:
-    batch = _on(objective.model.device, objective.batch(rows))
+    batch = _on(objective.model.device, objective.collate(rows))
     return torch.autograd.grad(objective(batch), weights, allow_unused=True)
 
 

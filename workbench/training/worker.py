@@ -233,7 +233,7 @@ class Worker:
             "batches": lesson.objective.layout,
             "head": lesson.objective.head,
             "layers": "fused" if lesson.objective.fused else "modules",
-            "side_by_side": lesson.objective.lanes is not None,
+            "side_by_side": lesson.objective.strands is not None,
             "packed": lesson.packs.taken if lesson.packs else {},
             "recompute_activations": lesson.objective.recomputes,
             "quantization": lesson.training.quantization,

@@ -1,8 +1,8 @@
-"""Rows side by side: the threads of a CPU part into lanes, each of which takes some rows of a batch all the way.
+"""Rows side by side: the threads of a CPU part into strands, each of which takes some rows of a batch all the way.
 
 When all threads share every product and every small operation, they wait for one another thousands of times a step,
-and each reads what another has in its cache. Lanes wait for one another once a step. The loss is the same sum, and
-gradients are added in the lanes' order, so that a step stays repeatable.
+and each reads what another has in its cache. Strands wait for one another once a step. The loss is the same sum, and
+gradients are added in the strands' order, so that a step stays repeatable.
 """
 
 from __future__ import annotations
@@ -18,56 +18,56 @@ from workbench.training.batches import Batch
 from workbench.training.rows import Row
 
 _LEAST = 128
-"""Tokens that a lane has to have: for fewer, reading the weights costs more than waiting."""
+"""Tokens that a strand has to have: for fewer, reading the weights costs more than waiting."""
 _UNEVEN = 1.15
-"""How many times a lane's even share the longest may be, with what lanes compute twice: more would eat up the gain."""
+"""How many times a strand's even share the longest may be, with what is computed twice: more would eat up the gain."""
 
 Loss = Callable[[Batch], Tensor]
 
 
-class Lanes:
-    """Makes lanes of batches, and computes them at the same time; `threads` are those of all together."""
+class Strands:
+    """Makes strands of batches, and computes them at the same time; `threads` are those of all together."""
 
     def __init__(self, threads: int) -> None:
         self._threads = threads
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="lane")
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="strand")
 
     def batch(self, collate: Callable[[Sequence[Row]], Batch], rows: Sequence[Row]) -> Batch:
-        """`rows` collated: with their lanes under ``lanes`` where they part evenly, else as they are."""
+        """`rows` collated: with their strands under ``strands`` where they part evenly, else as they are."""
         whole = collate(rows)
         tokens = whole["input_ids"].shape[1]
         for count in range(min(len(rows), tokens // _LEAST, self._threads), 1, -1):
             if self._threads % count:
                 continue
-            lanes = [collate(lane) for lane in parted(rows, count)]
-            if max(lane["input_ids"].shape[1] for lane in lanes) * count <= _UNEVEN * tokens:
-                targets = torch.cat([lane["targets"] for lane in lanes])
-                return {"lanes": lanes, "targets": targets, "tokens": whole["tokens"]}
+            strands = [collate(strand) for strand in parted(rows, count)]
+            if max(strand["input_ids"].shape[1] for strand in strands) * count <= _UNEVEN * tokens:
+                targets = torch.cat([strand["targets"] for strand in strands])
+                return {"strands": strands, "targets": targets, "tokens": whole["tokens"]}
         return whole
 
-    def loss(self, compute: Loss, lanes: Sequence[Batch], weights: Sequence[Tensor]) -> Tensor:
-        """The sum of what `compute` gives for each lane, with the gradients of `weights`."""
+    def loss(self, compute: Loss, strands: Sequence[Batch], weights: Sequence[Tensor]) -> Tensor:
+        """The sum of what `compute` gives for each strand, with the gradients of `weights`."""
         if not torch.is_grad_enabled():
-            return torch.stack([loss for loss, _ in self._computed(compute, lanes, ())]).sum()
-        total: Tensor = _SideBySide.apply(self, compute, lanes, *weights)  # type: ignore[no-untyped-call]
+            return torch.stack([loss for loss, _ in self._computed(compute, strands, ())]).sum()
+        total: Tensor = _SideBySide.apply(self, compute, strands, *weights)  # type: ignore[no-untyped-call]
         return total
 
     def _computed(
-        self, compute: Loss, lanes: Sequence[Batch], weights: Sequence[Tensor]
+        self, compute: Loss, strands: Sequence[Batch], weights: Sequence[Tensor]
     ) -> list[tuple[Tensor, Sequence[Tensor | None]]]:
-        """Loss and gradients of each lane; every lane has ended before an error of one is raised."""
-        each = self._threads // len(lanes)
-        begun = [self._pool.submit(_lane, compute, lane, weights, each) for lane in lanes]
-        error = next(filter(None, [lane.exception() for lane in begun]), None)
+        """Loss and gradients of each strand; every strand has ended before an error of one is raised."""
+        each = self._threads // len(strands)
+        begun = [self._pool.submit(_strand, compute, strand, weights, each) for strand in strands]
+        error = next(filter(None, [strand.exception() for strand in begun]), None)
         if error is None:
-            return [lane.result() for lane in begun]
+            return [strand.result() for strand in begun]
         try:
             raise error
-        finally:  # else this frame and the error hold one another, and with them all that the lane had made
+        finally:  # else this frame and the error hold one another, and with them all that the strand had made
             del error, begun
 
 
-def _lane(
+def _strand(
     compute: Loss, batch: Batch, weights: Sequence[Tensor], threads: int
 ) -> tuple[Tensor, Sequence[Tensor | None]]:
     if torch.get_num_threads() != threads:
@@ -80,11 +80,11 @@ def _lane(
 
 
 class _SideBySide(torch.autograd.Function):
-    """Gradients are made on the way forward, in the lanes; the way back hands them out."""
+    """Gradients are made on the way forward, in the strands; the way back hands them out."""
 
     @staticmethod
-    def forward(ctx: Any, lanes: Lanes, compute: Loss, batches: Sequence[Batch], *weights: Tensor) -> Tensor:
-        losses, gradients = zip(*lanes._computed(compute, batches, weights), strict=True)
+    def forward(ctx: Any, strands: Strands, compute: Loss, batches: Sequence[Batch], *weights: Tensor) -> Tensor:
+        losses, gradients = zip(*strands._computed(compute, batches, weights), strict=True)
         ctx.gradients = [_sum(parts) for parts in zip(*gradients, strict=True)]
         return torch.stack(losses).sum()
 

@@ -14,16 +14,20 @@ import torch
 from torch import Tensor
 from training_runs import MakeRun, StopAt, adapted, carry_out, loss_and_gradients, losses, random_rows
 
-from workbench.training import lanes
+from workbench.calculator import memory
+from workbench.training import loss as head
+from workbench.training import strands
 from workbench.training.batches import Batch
-from workbench.training.lanes import Lanes, parted
 from workbench.training.objective import choose_objective
 from workbench.training.rows import Row
+from workbench.training.strands import Strands, parted
+
+LEAST = strands._LEAST
 
 
 @pytest.fixture(autouse=True)
-def any_row_is_worth_a_lane(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lanes, "_LEAST", 1)
+def any_row_is_worth_a_strand(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(strands, "_LEAST", 1)
 
 
 def rows(*lengths: int) -> list[Row]:
@@ -51,10 +55,10 @@ def test_losses_and_gradients_are_those_of_one_pass(threads: int) -> None:
     objective = choose_objective(model, random_rows(), threads=threads)
     given = [random_rows()[index] for index in range(5)]
     batch = objective.batch(given)
-    assert len(batch["lanes"]) == threads
+    assert len(batch["strands"]) == threads
     assert batch["tokens"] == sum(len(row.input_ids) for row in given)
     loss, gradients = loss_and_gradients(objective, model)
-    expected_loss, expected = loss_and_gradients(replace(objective, lanes=None), model)
+    expected_loss, expected = loss_and_gradients(replace(objective, strands=None), model)
     assert loss == pytest.approx(expected_loss, rel=1e-6)
     assert gradients.keys() == expected.keys()
     for name, gradient in expected.items():
@@ -70,8 +74,8 @@ def test_an_evaluation_goes_side_by_side_too() -> None:
     batch = objective.batch([random_rows()[3], random_rows()[4]])
     with torch.no_grad():
         found = objective(batch)
-        expected = replace(objective, lanes=None)(objective.collate([random_rows()[3], random_rows()[4]]))
-    assert len(batch["lanes"]) == 2
+        expected = replace(objective, strands=None)(objective.collate([random_rows()[3], random_rows()[4]]))
+    assert len(batch["strands"]) == 2
     assert not found.requires_grad
     torch.testing.assert_close(found, expected)
 
@@ -79,23 +83,23 @@ def test_an_evaluation_goes_side_by_side_too() -> None:
 @pytest.mark.parametrize("lengths", [(20,), (20, 9), (20, 3, 3)], ids=str)
 def test_rows_that_do_not_part_evenly_stay_together(lengths: tuple[int, ...]) -> None:
     objective = choose_objective(adapted("llama"), random_rows(), threads=2)
-    assert "lanes" not in objective.batch(rows(*lengths))
+    assert "strands" not in objective.batch(rows(*lengths))
 
 
-def test_a_lane_has_tokens_enough_for_reading_the_weights(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lanes, "_LEAST", 16)
+def test_a_strand_has_tokens_enough_for_reading_the_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(strands, "_LEAST", 16)
     objective = choose_objective(adapted("llama"), random_rows(), threads=2)
-    assert "lanes" in objective.batch(rows(20, 20))
-    assert "lanes" not in objective.batch(rows(15, 15))
+    assert "strands" in objective.batch(rows(20, 20))
+    assert "strands" not in objective.batch(rows(15, 15))
 
 
 def test_what_draws_at_random_or_has_one_thread_takes_one_pass() -> None:
-    assert choose_objective(adapted("llama"), random_rows()).lanes is None
-    assert choose_objective(adapted("llama"), random_rows(), threads=2, noisy=True).lanes is None
-    assert choose_objective(adapted("llama", lora_dropout=0.1), random_rows(), threads=2).lanes is None
+    assert choose_objective(adapted("llama"), random_rows()).strands is None
+    assert choose_objective(adapted("llama"), random_rows(), threads=2, noisy=True).strands is None
+    assert choose_objective(adapted("llama", lora_dropout=0.1), random_rows(), threads=2).strands is None
 
 
-def test_the_error_of_a_lane_is_the_steps_error() -> None:
+def test_the_error_of_a_strand_is_the_steps_error() -> None:
     def compute(batch: Batch) -> Tensor:
         if batch["fails"]:
             raise MemoryError("no more")
@@ -105,10 +109,10 @@ def test_the_error_of_a_lane_is_the_steps_error() -> None:
     weight = torch.ones((), requires_grad=True)
     both: list[Batch] = [{"fails": False, "loss": weight * 2}, {"fails": True}]
     with pytest.raises(MemoryError, match="no more"):
-        Lanes(2).loss(compute, both, [weight])
+        Strands(2).loss(compute, both, [weight])
 
 
-def test_a_lane_that_failed_lets_go_of_what_it_held() -> None:
+def test_a_strand_that_failed_lets_go_of_what_it_held() -> None:
     """Memory that ran out is there again for the step in halves, without waiting for the garbage collector."""
     held: list[weakref.ref[Tensor]] = []
 
@@ -120,16 +124,16 @@ def test_a_lane_that_failed_lets_go_of_what_it_held() -> None:
     gc.disable()
     try:
         with contextlib.suppress(MemoryError):
-            Lanes(2).loss(compute, [{}, {}], [torch.ones((), requires_grad=True)])
+            Strands(2).loss(compute, [{}, {}], [torch.ones((), requires_grad=True)])
         assert [reference() for reference in held] == [None, None]
     finally:
         gc.enable()
 
 
-def test_a_weight_that_one_lane_alone_uses_has_that_lanes_gradient() -> None:
+def test_a_weight_that_one_strand_alone_uses_has_that_strands_gradient() -> None:
     one, other, none = (torch.ones((), requires_grad=True) for _ in range(3))
     both: list[Any] = [one * 2 + other, one * 3]
-    loss = Lanes(2).loss(lambda batch: batch["loss"], [{"loss": each} for each in both], [one, other, none])
+    loss = Strands(2).loss(lambda batch: batch["loss"], [{"loss": each} for each in both], [one, other, none])
     (loss / 2).backward()  # type: ignore[no-untyped-call]
     assert loss.item() == 6
     assert one.grad is not None and other.grad is not None
@@ -146,3 +150,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one(make_run: MakeRun) -> None:
     (halved.path / "stop").unlink(missing_ok=True)
     carry_out(halved)
     assert losses(halved) == losses(whole)
+
+
+def test_the_memory_estimate_counts_with_the_same_sizes() -> None:
+    assert (memory._CHUNK, memory._STRAND) == (head.CHUNK, LEAST)
